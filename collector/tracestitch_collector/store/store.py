@@ -1,0 +1,290 @@
+"""The store: what is asked of the place of truth, whichever it is. The contract stands here and only here;
+`tests/contract/` holds every implementation to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+import pyarrow as pa
+
+from tracestitch_collector.checks.finding import Finding
+from tracestitch_collector.model import AttributeValue, LogRecord, Trace
+
+Offsets: TypeAlias = Mapping[str, int]
+"""How far each write-ahead log (by its folder's name) is covered: the position after the last covered record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What the pipeline hands to the store in one go. Tables have the schemas of columns.py and may be empty."""
+
+    spans: pa.Table
+    logs: pa.Table
+    findings: pa.Table
+    start: Offsets
+    """Where in each log the batch begins."""
+    end: Offsets
+    """Where it ends: covered once the batch is durable."""
+    digests: tuple[bytes, ...] = ()
+    """Identities of the requests in the batch (16 bytes each)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """One item that the store could not take and that no retry would help."""
+
+    signal: Literal["traces", "logs", "findings"]
+    reason: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Times in [start_ns, end_ns)."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeFilter:
+    """One condition on an attribute of the span (or log record) or, failing that, of its resource.
+
+    `=` and `!=` compare as text for strings, as numbers for numbers, as true/false for booleans; `!=` also
+    matches where the attribute is absent. `<`, `<=`, `>`, `>=` compare numbers. `contains` is a
+    case-insensitive substring of a string. `exists` ignores the value.
+    """
+
+    key: str
+    operator: Literal["=", "!=", "<", "<=", ">", ">=", "contains", "exists"]
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceQuery:
+    """Which traces: those with at least one span that meets every condition at once."""
+
+    window: Window
+    """On the matching span's start."""
+    service: str = ""
+    operation: str = ""
+    """The span's name or its http.route, exactly."""
+    min_duration_ns: int | None = None
+    max_duration_ns: int | None = None
+    error: bool | None = None
+    attributes: tuple[AttributeFilter, ...] = ()
+    text: str = ""
+    """Case-insensitive, in the span's name, any string attribute or the status message."""
+    roots_only: bool = False
+    """Only spans without a parent may match."""
+    order: Literal["newest", "slowest", "most_spans"] = "newest"
+    limit: int = 20
+    cursor: str = ""
+    """The `next_cursor` of the page before; only with order newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSummary:
+    """One line of a search result. Counts are of distinct span ids of the whole trace, not only of the matches."""
+
+    trace_id: str
+    root_service: str
+    """Of the earliest root; of the earliest span where no root arrived."""
+    root_name: str
+    start_ns: int
+    duration_ns: int
+    """From the first start to the last end of all spans."""
+    span_count: int
+    error_count: int
+    log_count: int
+    services: Mapping[str, int]
+    """Spans by service name, most first."""
+    has_root: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracePage:
+    traces: tuple[TraceSummary, ...]
+    next_cursor: str = ""
+    """Empty on the last page."""
+    partial: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    window: Window
+    service: str = ""
+    min_severity: int = 0
+    text: str = ""
+    """Case-insensitive phrase in the body."""
+    trace_id: str = ""
+    event_name: str = ""
+    """Empty: every record that is not one of our own events (names that begin with `tracestitch.`)."""
+    attributes: tuple[AttributeFilter, ...] = ()
+    limit: int = 100
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """Newest first."""
+
+    records: tuple[LogRecord, ...]
+    next_cursor: str = ""
+    partial: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    start_ns: int
+    requests: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSummary:
+    """One service over the window, from its SERVER and CONSUMER spans (requests)."""
+
+    service: str
+    requests: int
+    errors: int
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+    """0 when there was no request."""
+    spans: int
+    """Of any kind."""
+    last_seen_ns: int
+    buckets: tuple[Bucket, ...]
+    """The window in 30 equal parts, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSummary:
+    service: str
+    operation: str
+    """The span's name."""
+    kind: str
+    requests: int
+    errors: int
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+    total_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """Calls from one service to another: CLIENT or PRODUCER spans whose child is a SERVER or CONSUMER span."""
+
+    caller: str
+    callee: str
+    calls: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The newest inventory event of one process (docs/attributes.md)."""
+
+    service: str
+    environment: str
+    instance: str
+    time_ns: int
+    resource: Mapping[str, AttributeValue]
+    body: Mapping[str, AttributeValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Is data arriving?"""
+
+    last_received_ns: int
+    """0 when nothing ever arrived."""
+    spans_per_second: float
+    """Over the last 10 s before `now_ns`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    kind: str
+    """`embedded` or `elasticsearch`."""
+    spans: int
+    logs: int
+    bytes: int
+    oldest_ns: int
+    duplicates: int
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Whatever else the store has to tell, label to text."""
+
+
+class Store(Protocol):
+    """Where telemetry lives. One process writes; any number of processes read, without locks.
+
+    Every read sees all batches written at most one second before. Reads never raise on odd data: what was
+    sent is returned as it was sent. They raise `Unavailable` when the store cannot answer now.
+    Windows select by the item's own time. An empty store answers with empty results, never with an error.
+
+    Identity: a row with a (request_digest, request_index) that was written before is the same row and is
+    kept once. Equal spans under different digests are both kept as rows, and read as one `Span` with
+    `copies`; equal ids with different content are read as two spans, both `conflicting`.
+    """
+
+    def write(self, batch: Batch) -> tuple[Rejected, ...]:
+        """Makes the batch visible to readers. Returns what can never be stored; raises `Unavailable` when
+        trying the same batch again later would help (nothing of it is then lost, parts may be stored)."""
+        ...
+
+    def sync(self) -> Offsets:
+        """Makes everything written so far durable and returns what the logs need no longer keep."""
+        ...
+
+    def covered(self) -> Offsets:
+        """What is durable, as the store itself recorded it: where the pipeline resumes after a crash."""
+        ...
+
+    def recent_digests(self, since_ns: int) -> frozenset[bytes]:
+        """Identities of durable requests received since then, so that a resent request can be skipped; empty
+        where the store recognises rows by itself."""
+        ...
+
+    def trace(self, trace_id: str) -> Trace | None:
+        """The whole trace with its log records, or None. Never raises on a malformed id: None."""
+        ...
+
+    def search(self, query: TraceQuery) -> TracePage:
+        """Newest by the trace's earliest matching start, ties by trace id; pages are stable while data arrives."""
+        ...
+
+    def search_logs(self, query: LogQuery) -> LogPage: ...
+
+    def services(self, window: Window) -> tuple[ServiceSummary, ...]:
+        """By name."""
+        ...
+
+    def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
+        """SERVER and CONSUMER operations of one service or of all, by total time, largest first."""
+        ...
+
+    def dependencies(self, window: Window) -> tuple[Dependency, ...]:
+        """By caller, callee."""
+        ...
+
+    def findings(self) -> tuple[Finding, ...]:
+        """The newest state of every finding, by fingerprint; `first_seen_ns` is the earliest ever written."""
+        ...
+
+    def inventories(self, window: Window) -> tuple[Inventory, ...]:
+        """The newest per (service, instance), by service, instance."""
+        ...
+
+    def arrival(self, now_ns: int) -> Arrival: ...
+
+    def stats(self) -> StoreStats: ...
+
+    def close(self) -> None:
+        """Frees everything; what was written and not synced is still in the logs."""
+        ...
