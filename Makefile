@@ -1,0 +1,66 @@
+# The two commands of the README are `make demo` and `make test`; each does all the set-up it needs.
+PYTHON ?= python3
+VENV   := .venv
+DEMO   := .venv-demo
+BIN    := $(VENV)/bin
+ONCE   ?=
+PYTEST ?=
+
+# Byte code is worth having, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test check format docs lock bench wheel clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEMO)/.ready ## the demo shop with everything in it; ONCE=1 for one bounded, verified round
+	@$(DEMO)/bin/python -m tracestitch_demo.run $(if $(ONCE),--once)
+
+test: check ## everything: format, lint, types, borders, then all tests with real servers and a real browser
+	$(BIN)/pytest $(PYTEST)
+
+check: $(VENV)/.ready ## the fast part of `make test`: format, lint, types, borders
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.ready ## mend format and what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.ready ## rewrite the generated tables of ARCHITECTURE.md and docs/
+	$(BIN)/python -m tests.support.module_table
+	$(BIN)/python -m tests.support.settings_table
+
+bench: $(DEMO)/.ready ## figures and ratios: ingest, freshness, memory; see tests/bench/
+	$(DEMO)/bin/python -m tests.bench.ingest
+
+wheel: $(VENV)/.ready ## dist/*.whl
+	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation
+
+lock: $(VENV)/.ready ## pin every dependency with hashes, for every platform, through the index that this machine uses
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --extra demo --constraint requirements/dev.txt pyproject.toml requirements/build.in -o requirements/demo.txt
+
+clean: ## remove environments and caches
+	rm -rf $(VENV) $(DEMO) .demo .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(f"Tracestitch needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: try make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@echo "Installing the development environment into $(VENV) (about a minute) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The demo runs the wheel, as a user's machine would.
+$(DEMO)/.ready: requirements/demo.txt pyproject.toml $(shell find instrumentation collector dashboard stack/demo -type f -not -name '*.pyc' 2>/dev/null)
+	@$(PYTHON) -c 'import sys; sys.exit(f"Tracestitch needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: try make PYTHON=python3.12 demo") if sys.version_info < (3, 11) else None'
+	@echo "Installing the demo into $(DEMO) (about a minute the first time) …"
+	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	@$(DEMO)/bin/pip install -q --require-hashes -r requirements/demo.txt
+	@$(DEMO)/bin/pip install -q --no-deps --no-build-isolation --force-reinstall .
+	@touch $@
