@@ -22,7 +22,5 @@ def test_every_module_says_what_lives_in_it() -> None:
 
 def test_no_module_is_named_after_nothing() -> None:
     banned = {"utils", "util", "helpers", "common", "misc", "manager", "base"}
-    found = [
-        str(path) for _, package in PACKAGES for path in modules(ROOT / package) if path.stem in banned
-    ]
+    found = [str(path) for _, package in PACKAGES for path in modules(ROOT / package) if path.stem in banned]
     assert found == []

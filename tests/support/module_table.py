@@ -40,9 +40,7 @@ def table() -> str:
     for title, package in PACKAGES:
         lines += ["", f"**{title}**, `{package}/`", "", "| module | what lives there |", "|---|---|"]
         folder = ROOT / package
-        lines += [
-            f"| `{path.relative_to(folder)}` | {first_sentence(path)} |" for path in modules(folder)
-        ]
+        lines += [f"| `{path.relative_to(folder)}` | {first_sentence(path)} |" for path in modules(folder)]
     return "\n".join(lines).strip() + "\n"
 
 
