@@ -1,0 +1,77 @@
+"""The agent may never break the app: whatever goes wrong inside it is swallowed, counted and said once."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LOGGER = logging.getLogger("tracestitch")
+
+
+class Failures:
+    """How often each part of the agent failed in this process."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def count(self, what: str, error: BaseException) -> None:
+        self._counts[what] += 1
+        if self._counts[what] == 1:
+            LOGGER.warning(
+                "tracestitch: %s failed (%s: %s); the app goes on, and this is said only once. "
+                "Please report it with the traceback that logging at DEBUG level shows.",
+                what,
+                type(error).__name__,
+                error,
+            )
+            LOGGER.debug("tracestitch: %s failed", what, exc_info=error)
+
+    def by_part(self) -> dict[str, int]:
+        return dict(self._counts)
+
+
+# One agent lives in a process, so its failures have one home.
+FAILURES = Failures()
+
+
+class guard:  # noqa: N801 - reads as a statement: `with guard("reading the route"):`
+    """Swallows any Exception of the agent's own code inside; never put the app's code inside."""
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        try:
+            FAILURES.count(self._what, error)
+        except Exception:  # noqa: S110 - a broken log handler of the app must not reach the app through us
+            pass
+        return True
+
+
+def safely(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+    """The same for a whole function, which then answers None when it failed."""
+
+    def wrap(function: Callable[P, R]) -> Callable[P, R | None]:
+        def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
+            with guard(what):
+                return function(*args, **kwargs)
+            return None
+
+        safe.__name__ = getattr(function, "__name__", "safe")
+        safe.__doc__ = function.__doc__
+        return safe
+
+    return wrap
