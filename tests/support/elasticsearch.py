@@ -1,0 +1,208 @@
+"""A real Elasticsearch for tests: the one that TRACESTITCH_TEST_ELASTICSEARCH_URL names, else the integ-test
+distribution from the Maven repository that this machine is set up with. One server per version and test run.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CURRENT = "8.19.8"
+NEXT = "9.2.0"
+"""The newest major, for a smoke run."""
+
+OLDEST_JAVA: Mapping[str, int] = {CURRENT: 17, NEXT: 21}
+
+START_SECONDS = 180
+"""Ready in 10–20 s on an idle machine; a test machine may be busy."""
+
+RUN_AS = "nobody"
+"""Elasticsearch refuses to run as root."""
+
+CONFIGURATION = """\
+cluster.name: tracestitch-test
+discovery.type: single-node
+network.host: 127.0.0.1
+http.port: 0
+transport.port: 0
+cluster.routing.allocation.disk.threshold_enabled: false
+xpack.security.enabled: true
+xpack.security.http.ssl.enabled: false
+xpack.security.transport.ssl.enabled: false
+"""
+
+
+class UnobtainableError(Exception):
+    """Why there is no server, in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealElasticsearch:
+    """A running server of our own: the address with its password, its process, its folder."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_URLS = pytest.StashKey[dict[str, str]]()
+
+
+def server_url(config: pytest.Config, version: str = CURRENT) -> str:
+    """The address of a server that lives until the end of the test run. Skips the test where there is none,
+    and fails it in CI."""
+    given = os.environ.get("TRACESTITCH_TEST_ELASTICSEARCH_URL", "")
+    if given and version == CURRENT:
+        return given
+    urls = config.stash.setdefault(_URLS, {})
+    if version not in urls:
+        try:
+            server = start(version)
+        except UnobtainableError as reason:
+            text = f"no Elasticsearch {version}: {reason}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(text, pytrace=False)
+            pytest.skip(text)
+        config.add_cleanup(server.stop)
+        urls[version] = server.url
+    return urls[version]
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(request: pytest.FixtureRequest) -> str:
+    """Import this fixture where it is used; all modules share the one server."""
+    return server_url(request.config)
+
+
+def start(version: str) -> RealElasticsearch:
+    java = java_home(OLDEST_JAVA[version])
+    archive = distribution(version)
+    folder = Path(tempfile.mkdtemp(prefix=f"tracestitch-elasticsearch-{version}-"))
+    try:
+        return _start(version, archive, java, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _start(version: str, archive: Path, java: Path, folder: Path) -> RealElasticsearch:
+    with zipfile.ZipFile(archive) as unpacked:
+        unpacked.extractall(folder)
+    home = folder / f"elasticsearch-{version}"
+    (home / "config" / "elasticsearch.yml").write_text(CONFIGURATION)
+    for program in (home / "bin").iterdir():
+        program.chmod(0o755)
+    user = _give_away(folder)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ES_JAVA_HOME": str(java),
+        "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
+    }
+    password = secrets.token_hex(12)
+    subprocess.run(
+        [home / "bin" / "elasticsearch-keystore", "create"], env=environment, user=user, check=True
+    )
+    subprocess.run(
+        [home / "bin" / "elasticsearch-keystore", "add", "-x", "bootstrap.password"],
+        input=password.encode(),
+        env=environment,
+        user=user,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [home / "bin" / "elasticsearch"],
+            env=environment,
+            user=user,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        address = _wait(process, folder / "output")
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return RealElasticsearch(url=f"http://elastic:{password}@{address}", process=process, folder=folder)
+
+
+def _give_away(folder: Path) -> str | None:
+    """Hands the folder to a user who is not root; None where we are not root ourselves."""
+    if os.geteuid() != 0:
+        return None
+    user = pwd.getpwnam(RUN_AS)
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    for path in folder.rglob("*"):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    return RUN_AS
+
+
+def _wait(process: subprocess.Popen[bytes], output: Path) -> str:
+    """The address that the node says it got, once it says that it has started."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        text = output.read_text(errors="replace")
+        found = re.search(r"HttpServerTransport.*publish_address \{(127\.0\.0\.1:\d+)\}", text)
+        if found and re.search(r"\] started \{", text):
+            return found[1]
+        time.sleep(0.2)
+    tail = output.read_text(errors="replace")[-2000:]
+    raise AssertionError(f"Elasticsearch did not start within {START_SECONDS} s:\n{tail}")
+
+
+def distribution(version: str) -> Path:
+    """The archive in the local Maven repository, fetched by Maven where it is not there yet."""
+    name = "org/elasticsearch/distribution/integ-test-zip/elasticsearch"
+    # Maven takes the home folder from the password file, not from HOME.
+    home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    archive = home / ".m2" / "repository" / name / version / f"elasticsearch-{version}.zip"
+    if archive.exists():
+        return archive
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise UnobtainableError("no Maven to fetch it with; set TRACESTITCH_TEST_ELASTICSEARCH_URL instead")
+    coordinates = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{version}:zip"
+    command = [maven, "-q", "-B", "dependency:get", "-Dtransitive=false", f"-Dartifact={coordinates}"]
+    fetched = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if not archive.exists():
+        raise UnobtainableError(f"Maven could not fetch it: {' '.join(fetched.stdout.split())[-300:]}")
+    return archive
+
+
+def java_home(oldest: int) -> Path:
+    """The oldest installed JDK that is new enough; a stripped runtime without jdk.attach does not do."""
+    found: dict[int, Path] = {}
+    for release in sorted(Path("/usr/lib/jvm").glob("*/release")):
+        text = release.read_text()
+        version = re.search(r'JAVA_VERSION="(\d+)', text)
+        if version and int(version[1]) >= oldest and "jdk.attach" in text:
+            found[int(version[1])] = release.parent
+    if not found:
+        raise UnobtainableError(f"no JDK {oldest} or newer under /usr/lib/jvm")
+    return found[min(found)]
