@@ -19,7 +19,8 @@ Offsets: TypeAlias = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What the pipeline hands to the store in one go. Tables have the schemas of columns.py and may be empty."""
+    """What the pipeline hands to the store in one go. Tables have the schemas of columns.py and may be empty;
+    a request is never spread over batches, and batches follow each other without gaps in the logs."""
 
     spans: pa.Table
     logs: pa.Table
@@ -101,7 +102,7 @@ class TraceSummary:
     error_count: int
     log_count: int
     services: Mapping[str, int]
-    """Spans by service name, most first."""
+    """Spans by service name, most first, then by name."""
     has_root: bool = True
 
 
@@ -178,7 +179,8 @@ class OperationSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Calls from one service to another: CLIENT or PRODUCER spans whose child is a SERVER or CONSUMER span."""
+    """Calls from one service to another: CLIENT or PRODUCER spans whose child is a SERVER or CONSUMER span of
+    another service; one is an error when either span is."""
 
     caller: str
     callee: str
@@ -252,11 +254,13 @@ class Store(Protocol):
         ...
 
     def trace(self, trace_id: str) -> Trace | None:
-        """The whole trace with its log records, or None. Never raises on a malformed id: None."""
+        """The whole trace with its log records; None where no span of it arrived or the id is malformed. Ids are
+        taken in either case."""
         ...
 
     def search(self, query: TraceQuery) -> TracePage:
-        """Newest by the trace's earliest matching start, ties by trace id; pages are stable while data arrives."""
+        """Newest by the trace's earliest matching start, ties by trace id; pages are stable while data arrives.
+        A cursor that is none of ours is as good as none."""
         ...
 
     def search_logs(self, query: LogQuery) -> LogPage: ...
