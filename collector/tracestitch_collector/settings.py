@@ -1,0 +1,396 @@
+"""Every setting of the server: one visible table, from which the flags, `--help`, the variables and the
+reference page come, and the frozen dataclass that the processes read.
+
+A flag beats its variable, the variable beats the default. Nothing here reads the environment by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tracestitch_collector.errors import BadConfiguration
+
+SETTINGS_VARIABLE = "TRACESTITCH_SERVE_SETTINGS"
+"""How the supervisor hands its settings to its processes, as JSON."""
+SOCKETS_VARIABLE = "TRACESTITCH_SERVE_SOCKETS"
+"""How it hands over the sockets it listens on: JSON, name to file descriptor (see sockets.py)."""
+
+AGENT_VARIABLES = frozenset(
+    {
+        "TRACESTITCH_APP_PACKAGES",
+        "TRACESTITCH_DEBUG",
+        "TRACESTITCH_ENABLED",
+        "TRACESTITCH_ENDPOINT",
+        "TRACESTITCH_ENVIRONMENT",
+        "TRACESTITCH_SERVER",
+        "TRACESTITCH_SERVICE",
+        "TRACESTITCH_TOKEN",
+    }
+)
+"""Read by the agent and the other commands, so no mistake when the server sees them."""
+
+FOREIGN_PREFIXES = ("TRACESTITCH_DEMO_", "TRACESTITCH_TEST_", "TRACESTITCH_AGENT_", "TRACESTITCH_SERVE_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a server process needs to know, checked."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    otlp_http_port: int = 4318
+    otlp_grpc_port: int = 4317
+    dashboard_port: int = 4380
+    store: str = "embedded"
+    elasticsearch_url: str = ""
+    elasticsearch_api_key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    """Empty: anyone who reaches the port may read and write."""
+    allowed_hosts: tuple[str, ...] = ()
+    public_url: str = ""
+    """Where people reach the dashboard, without a trailing slash; the supervisor fills it in."""
+    retention_s: int = 7 * 86_400
+    max_size_bytes: int = 10_000_000_000
+    max_log_size_bytes: int = 1_000_000_000
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """What the supervisor handed over; without it, what the variables say."""
+        text = environment.get(SETTINGS_VARIABLE)
+        return cls.from_json(text) if text else build({}, environment)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                entry.name: str(value) if isinstance(value := getattr(self, entry.name), Path) else value
+                for entry in fields(self)
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        document = json.loads(text)
+        document["data"] = Path(document["data"])
+        document["allowed_hosts"] = tuple(document["allowed_hosts"])
+        return cls(**document)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 65_535:
+        raise ValueError("a port is a number from 0 to 65535; 0 takes a free one")
+    return int(text)
+
+
+_DURATION_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def _duration(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text)
+    if match is None or int(match[1]) == 0:
+        raise ValueError("a duration is a number and a unit, such as 12h, 7d or 4w")
+    return int(match[1]) * _DURATION_S[match[2]]
+
+
+_SIZE_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15})(|[kmgt]|[kmg]i)b?", text.lower())
+    if match is None or int(match[1]) == 0:
+        raise ValueError("a size is a number and a unit, such as 500MB, 10GB or 2GiB")
+    return int(match[1]) * _SIZE_BYTES[match[2]]
+
+
+def _store(text: str) -> str:
+    if text not in ("embedded", "elasticsearch"):
+        raise ValueError("the store is 'embedded' or 'elasticsearch'")
+    return text
+
+
+def _url(text: str) -> str:
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address is complete, such as https://traces.example.org:4380")
+    return text.rstrip("/")
+
+
+def _token(text: str) -> str:
+    if text and (len(text) < 16 or not text.isascii() or not text.isprintable() or " " in text):
+        raise ValueError("a token has at least 16 printable characters without spaces")
+    return text
+
+
+def _host(text: str) -> str:
+    if not text or any(mark in text for mark in "/@ ,"):
+        raise ValueError("a host is a name or an address, without scheme or port")
+    return text
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    return tuple(_host(part.strip()) for part in text.split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One line of the reference page."""
+
+    name: str
+    """The field of Settings."""
+    flag: str
+    parse: Callable[[str], Any]
+    """Raises ValueError with what a good value looks like."""
+    default: str
+    help: str
+    metavar: str
+    repeatable: bool = False
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return "TRACESTITCH_" + self.flag.removeprefix("--").replace("-", "_").upper()
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting(
+        name="data",
+        flag="--data",
+        parse=lambda text: Path(text).expanduser().absolute(),
+        default="$XDG_DATA_HOME/tracestitch",
+        help="folder for everything that is kept; one server per folder",
+        metavar="DIR",
+    ),
+    Setting(
+        name="host",
+        flag="--host",
+        parse=_host,
+        default="127.0.0.1",
+        help="address to listen on; anything wider than this machine needs --token",
+        metavar="HOST",
+    ),
+    Setting(
+        name="otlp_http_port",
+        flag="--otlp-http-port",
+        parse=_port,
+        default="4318",
+        help="port for OTLP over HTTP, and for /metrics; 0 takes a free one",
+        metavar="PORT",
+    ),
+    Setting(
+        name="otlp_grpc_port",
+        flag="--otlp-grpc-port",
+        parse=_port,
+        default="4317",
+        help="port for OTLP over gRPC; 0 takes a free one",
+        metavar="PORT",
+    ),
+    Setting(
+        name="dashboard_port",
+        flag="--dashboard-port",
+        parse=_port,
+        default="4380",
+        help="port for the pages and the Jaeger query API; 0 takes a free one",
+        metavar="PORT",
+    ),
+    Setting(
+        name="store",
+        flag="--store",
+        parse=_store,
+        default="embedded",
+        help="where telemetry is kept: 'embedded' in the data folder, or 'elasticsearch'",
+        metavar="STORE",
+    ),
+    Setting(
+        name="elasticsearch_url",
+        flag="--elasticsearch-url",
+        parse=_url,
+        default="",
+        help="address of Elasticsearch 8.19 or 9.x; needed with --store elasticsearch",
+        metavar="URL",
+    ),
+    Setting(
+        name="elasticsearch_api_key",
+        flag="--elasticsearch-api-key",
+        parse=str,
+        default="",
+        help="API key for Elasticsearch; better given as a variable",
+        metavar="KEY",
+        secret=True,
+    ),
+    Setting(
+        name="token",
+        flag="--token",
+        parse=_token,
+        default="",
+        help="secret that senders and readers must show; better given as a variable",
+        metavar="TOKEN",
+        secret=True,
+    ),
+    Setting(
+        name="allowed_hosts",
+        flag="--allowed-host",
+        parse=_hosts,
+        default="",
+        help="further host name under which this server may be addressed; repeatable, or comma-separated",
+        metavar="NAME",
+        repeatable=True,
+    ),
+    Setting(
+        name="public_url",
+        flag="--public-url",
+        parse=_url,
+        default="",
+        help="address of the dashboard as people type it; alerts link to it",
+        metavar="URL",
+    ),
+    Setting(
+        name="retention_s",
+        flag="--retention",
+        parse=_duration,
+        default="7d",
+        help="how long telemetry is kept, such as 12h, 7d or 4w",
+        metavar="TIME",
+    ),
+    Setting(
+        name="max_size_bytes",
+        flag="--max-size",
+        parse=_size,
+        default="10GB",
+        help="how much disk the embedded store may take; the oldest goes first",
+        metavar="SIZE",
+    ),
+    Setting(
+        name="max_log_size_bytes",
+        flag="--max-log-size",
+        parse=_size,
+        default="1GB",
+        help="how much disk received and not yet processed data may take; beyond it senders are told to wait",
+        metavar="SIZE",
+    ),
+)
+
+
+def add_flags(parser: argparse.ArgumentParser, names: Sequence[str] = ()) -> None:
+    """Adds the flags of these settings (of all when none are named). An absent flag stays None."""
+    for setting in TABLE:
+        if names and setting.name not in names:
+            continue
+        default = f"; default {setting.default}" if setting.default else ""
+        parser.add_argument(
+            setting.flag,
+            dest=setting.name,
+            metavar=setting.metavar,
+            action="append" if setting.repeatable else "store",
+            help=f"{setting.help} ({setting.variable}{default})".replace("%", "%%"),
+        )
+
+
+def build(given: Mapping[str, str | list[str] | None], environment: Mapping[str, str]) -> Settings:
+    """Settings from flags (by field name, None where absent) and variables, checked together."""
+    _refuse_unknown(environment)
+    values = {setting.name: _value(setting, given.get(setting.name), environment) for setting in TABLE}
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _value(setting: Setting, flag: str | list[str] | None, environment: Mapping[str, str]) -> Any:
+    if flag is not None:
+        source, text = setting.flag, ",".join(flag) if isinstance(flag, list) else flag
+    elif environment.get(setting.variable):
+        source, text = setting.variable, environment[setting.variable]
+    elif setting.name == "data":
+        return default_data_folder(environment)
+    else:
+        source, text = setting.flag, setting.default
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        shown = "(not shown)" if setting.secret else repr(text)
+        raise BadConfiguration(f"{source} is {shown}: {error}") from error
+
+
+def default_data_folder(environment: Mapping[str, str]) -> Path:
+    home = environment.get("XDG_DATA_HOME") or f"{environment.get('HOME') or '.'}/.local/share"
+    return Path(home).absolute() / "tracestitch"
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {setting.variable for setting in TABLE} | AGENT_VARIABLES
+    unknown = sorted(
+        name
+        for name in environment
+        if name.startswith("TRACESTITCH_") and name not in known and not name.startswith(FOREIGN_PREFIXES)
+    )
+    if unknown:
+        raise BadConfiguration(
+            f"unknown variable {unknown[0]}: the server's settings are "
+            f"{', '.join(setting.variable for setting in TABLE)}"
+        )
+
+
+def _check(settings: Settings) -> None:
+    if settings.store == "elasticsearch" and not settings.elasticsearch_url:
+        raise BadConfiguration(
+            "--store elasticsearch needs --elasticsearch-url, such as http://127.0.0.1:9200"
+        )
+    if not settings.token and not is_loopback(settings.host):
+        raise BadConfiguration(
+            f"--host {settings.host} would let anyone who reaches this machine read and write telemetry: "
+            "set TRACESTITCH_TOKEN to a secret of at least 16 characters (the agents read the same variable), "
+            "or listen on 127.0.0.1"
+        )
+    ports = [settings.otlp_http_port, settings.otlp_grpc_port, settings.dashboard_port]
+    taken = [port for port in ports if port]
+    if len(set(taken)) < len(taken):
+        raise BadConfiguration(f"the three ports must differ, they are {', '.join(map(str, ports))}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it. Names other than `localhost` may resolve to anything."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def with_ports(settings: Settings, ports: Mapping[str, int]) -> Settings:
+    """The settings with the ports that were really taken, and the dashboard's address where none was given."""
+    settings = replace(
+        settings,
+        otlp_http_port=ports.get("otlp_http", settings.otlp_http_port),
+        otlp_grpc_port=ports.get("otlp_grpc", settings.otlp_grpc_port),
+        dashboard_port=ports.get("dashboard", settings.dashboard_port),
+    )
+    if settings.public_url:
+        return settings
+    return replace(settings, public_url=f"http://{url_host(settings.host)}:{settings.dashboard_port}")
+
+
+def url_host(host: str) -> str:
+    """The host as it stands in an address people can open: a wildcard becomes this machine."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def reference() -> str:
+    """The table of the reference page, in Markdown."""
+    lines = ["| flag | variable | default | meaning |", "|---|---|---|---|"]
+    lines += [
+        f"| `{setting.flag} {setting.metavar}` | `{setting.variable}` | {f'`{setting.default}`' if setting.default else ''} "
+        f"| {setting.help} |"
+        for setting in TABLE
+    ]
+    return "\n".join(lines) + "\n"
