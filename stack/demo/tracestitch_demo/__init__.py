@@ -1,0 +1,1 @@
+"""The demo: a small shop of Django and Flask services with pitfalls seeded in natural places."""

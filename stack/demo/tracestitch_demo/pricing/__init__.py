@@ -1,0 +1,1 @@
+"""Pricing: prices, quotes and payments. Flask-RESTful, in an environment of its own."""
