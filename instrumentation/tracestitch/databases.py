@@ -1,0 +1,62 @@
+"""Which database a statement goes to, told alike for every library: its system, name and address."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.util.types import AttributeValue
+
+# What libraries call a system, and what OpenTelemetry does.
+_SYSTEMS = {
+    "oracle": "oracle.db",
+    "mssql": "microsoft.sql_server",
+    "microsoft": "microsoft.sql_server",
+    "sqlite3": "sqlite",
+    "postgis": "postgresql",
+    "spatialite": "sqlite",
+}
+_IN_MEMORY = ":memory:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    system: str
+    namespace: str
+    host: str
+    port: int | None
+
+    def attributes(self) -> dict[str, AttributeValue]:
+        attributes: dict[str, AttributeValue] = {"db.system.name": self.system}
+        if self.namespace:
+            attributes["db.namespace"] = self.namespace
+        if self.host:
+            attributes["server.address"] = self.host
+        if self.port:
+            attributes["server.port"] = self.port
+        return attributes
+
+    def address(self) -> str:
+        return f"{self.host}:{self.port}" if self.host and self.port else self.host
+
+
+def of_url(dialect: str, url: Any) -> Database:
+    """The database of an SQLAlchemy URL."""
+    return database(dialect, url.database or "", url.host or "", url.port)
+
+
+def database(name: str, namespace: str, host: str, port: object) -> Database:
+    system = _SYSTEMS.get(name, name)
+    return Database(
+        system=system,
+        namespace=sqlite_file(namespace) if system == "sqlite" else namespace,
+        host=host,
+        port=int(port) if isinstance(port, int | str) and str(port).isdigit() else None,
+    )
+
+
+def sqlite_file(name: str) -> str:
+    """The absolute path, so that two services can be seen to share one file."""
+    plain = name.removeprefix("file:").partition("?")[0]
+    if not plain or plain == _IN_MEMORY or "mode=memory" in name:
+        return _IN_MEMORY
+    return os.path.realpath(plain)

@@ -1,0 +1,203 @@
+"""Failures that user code caught and told nobody about: only those of calls that left the process, since catching
+a KeyError is ordinary. It needs `sys.monitoring`, so on Python 3.11 nothing is watched and nothing is claimed.
+
+A failed call leaves a mark on its exception. Each `except` that the exception reaches, of the user or of a library,
+takes the mark over; whoever holds it when the span ends is where the exception came to rest.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from logging import WARNING, LogRecord
+from types import CodeType, FrameType
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.util.types import AttributeValue
+
+from tracestitch import frames, scrub
+from tracestitch.safety import guard
+
+EVENT = "tracestitch.exception.swallowed"
+LONGEST_MESSAGE = 1_000
+MOST_SPANS = 10_000
+MOST_PER_SPAN = 20
+_KEY = "_tracestitch_failed_call"
+_DEEPEST_CHAIN = 5
+
+
+class Mark:
+    """One failed call: where its exception rests, and whether anybody was told."""
+
+    __slots__ = ("caught_at", "caught_ns", "error", "frame_code", "frame_id", "told")
+
+    def __init__(self) -> None:
+        self.error: tuple[str, str] = ("", "")
+        self.caught_at: frames.CodeLocation | None = None
+        self.caught_ns = 0
+        self.frame_id = 0
+        self.frame_code: CodeType | None = None
+        self.told = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # It hangs on the user's exceptions, which may be pickled or copied: it stays behind.
+        return type(None), ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swallowed:
+    time_ns: int
+    attributes: Mapping[str, AttributeValue]
+
+
+class Watch:
+    """The marks of the spans that still run, and the monitoring callback that moves them."""
+
+    def __init__(self) -> None:
+        self.pending: dict[int, list[Mark]] = {}
+        self.active = False
+
+    def start(self) -> None:
+        monitoring = getattr(sys, "monitoring", None)
+        if monitoring is None or self.active:
+            return
+        # 0, 1, 2 and 5 are set aside for debuggers, coverage, profilers and optimisers.
+        for tool in (4, 3):
+            if monitoring.get_tool(tool) is None:
+                monitoring.use_tool_id(tool, "tracestitch")
+                monitoring.register_callback(tool, monitoring.events.EXCEPTION_HANDLED, self.handled)
+                monitoring.set_events(tool, monitoring.events.EXCEPTION_HANDLED)
+                self.active = True
+                return
+
+    def handled(self, code: CodeType, offset: int, error: BaseException) -> None:
+        if not self.pending:
+            return
+        with guard("watching for swallowed errors"):
+            mark = _mark_of(error)
+            if mark is not None:
+                self._take_over(mark, code, offset, error, sys._getframe(1))
+
+    def _take_over(
+        self, mark: Mark, code: CodeType, offset: int, error: BaseException, frame: FrameType
+    ) -> None:
+        if mark.frame_code is not None and _holds(frame, mark, direct=error.__dict__.get(_KEY) is mark):
+            return
+        mark.frame_id, mark.frame_code = id(frame), code
+        mark.error = (type_name(error), str(error)[:LONGEST_MESSAGE])
+        mark.caught_ns = time.time_ns()
+        if frames.is_user_code(code):
+            mark.caught_at = frames.file_location(
+                code.co_filename, _line_of(code, offset), frames.frame_location(frame).function
+            )
+        else:
+            mark.caught_at = None
+
+
+# One interpreter has one monitoring, so its watch has one home.
+WATCH = Watch()
+
+
+def mark(failure: object) -> None:
+    """Follow this exception, or answer that an exception may carry, until the current span ends."""
+    if not WATCH.active:
+        return
+    span = trace.get_current_span()
+    if not span.is_recording() or len(WATCH.pending) >= MOST_SPANS:
+        return
+    marks = WATCH.pending.setdefault(span.get_span_context().span_id, [])
+    if len(marks) < MOST_PER_SPAN:
+        new = Mark()
+        marks.append(new)
+        vars(failure)[_KEY] = new
+
+
+def type_name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def logged(record: LogRecord) -> None:
+    """Somebody was told: by a record with the exception, inside the `except`, or later in the same function."""
+    if not WATCH.pending:
+        return
+    with guard("watching for swallowed errors"):
+        for error in _errors_of(record):
+            found = _mark_of(error)
+            if found is not None:
+                found.told = True
+        if record.levelno >= WARNING:
+            _tell_function(record)
+
+
+def take(span_id: int) -> list[Swallowed]:
+    """What was swallowed while this span was current; asked once, when it ends."""
+    if not WATCH.pending:
+        return []
+    return [
+        _told(one) for one in WATCH.pending.pop(span_id, ()) if one.caught_at is not None and not one.told
+    ]
+
+
+def _told(mark: Mark) -> Swallowed:
+    attributes: dict[str, AttributeValue] = {
+        "exception.type": mark.error[0],
+        "exception.message": scrub.scrub_text(mark.error[1]),
+    }
+    if mark.caught_at is not None:
+        attributes.update(frames.location_attributes(mark.caught_at))
+    return Swallowed(time_ns=mark.caught_ns, attributes=attributes)
+
+
+def _tell_function(record: LogRecord) -> None:
+    marks = WATCH.pending.get(trace.get_current_span().get_span_context().span_id, ())
+    for one in marks:
+        code = one.frame_code
+        if code is not None and (code.co_name, code.co_filename) == (record.funcName, record.pathname):
+            one.told = True
+
+
+def _errors_of(record: LogRecord) -> Iterator[BaseException]:
+    handling = sys.exception()
+    if handling is not None:
+        yield handling
+    if record.exc_info and record.exc_info[1] is not None:
+        yield record.exc_info[1]
+    arguments = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
+    yield from (argument for argument in arguments if isinstance(argument, BaseException))
+
+
+def _mark_of(error: BaseException) -> Mark | None:
+    """The mark on the exception, on the answer it carries, or on what it was raised from."""
+    following: BaseException | None = error
+    for _ in range(_DEEPEST_CHAIN):
+        if following is None:
+            return None
+        found = following.__dict__.get(_KEY)
+        if found is None:
+            answer = following.__dict__.get("response")
+            found = getattr(answer, "__dict__", {}).get(_KEY)
+        if isinstance(found, Mark):
+            return found
+        following = following.__cause__ or following.__context__
+    return None
+
+
+def _holds(frame: FrameType, mark: Mark, *, direct: bool) -> bool:
+    """Whether the `except` that holds the mark is still at work: then this is an error of its own making, handled
+    inside it. The same exception reaching an outer `except` of the same function is no such error."""
+    outer: FrameType | None = frame.f_back if direct else frame
+    while outer is not None:
+        if id(outer) == mark.frame_id and outer.f_code is mark.frame_code:
+            return True
+        outer = outer.f_back
+    return False
+
+
+def _line_of(code: CodeType, offset: int) -> int:
+    """The line of the `except` at the head of the handler."""
+    for start, end, line in code.co_lines():
+        if end > offset and line is not None and start >= 0:
+            return line
+    return code.co_firstlineno
