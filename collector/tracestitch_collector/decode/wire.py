@@ -1,0 +1,497 @@
+"""OTLP requests straight to columns: one walk over the bytes, no object per span or log record.
+
+Plain typed Python without any other library, so that mypyc can compile it as it stands. The numbers in the
+comparisons are protobuf tags, field number and wire type in one byte; opentelemetry-proto names them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from tracestitch_collector.columns import resource_text, scope_text, to_plain, value_text
+from tracestitch_collector.decode.attributes import Attributes
+from tracestitch_collector.decode.names import stable
+from tracestitch_collector.decode.values import (
+    MalformedError,
+    any_value,
+    fixed64,
+    key_value,
+    skip,
+    span_of,
+    text,
+    varint,
+)
+from tracestitch_collector.model import AttributeValue
+
+NO_ID: Final = frozenset((b"", bytes(8), bytes(16)))
+MAX_ORIGINS: Final = 1_000
+
+
+class Origins:
+    """Resources and scopes: each one's text is made once, however many requests repeat its bytes."""
+
+    def __init__(self) -> None:
+        self.resources: list[str] = []
+        self.services: list[str] = []
+        self.environments: list[str] = []
+        self.scopes: list[str] = []
+        self._resource_codes: dict[tuple[bytes, str], int] = {}
+        self._scope_codes: dict[tuple[bytes, str], int] = {}
+
+    def begin(self) -> None:
+        if len(self.resources) > MAX_ORIGINS:
+            self.resources, self.services, self.environments, self._resource_codes = [], [], [], {}
+        if len(self.scopes) > MAX_ORIGINS:
+            self.scopes, self._scope_codes = [], {}
+
+    def resource(self, raw: bytes, schema_url: str) -> int:
+        code = self._resource_codes.get((raw, schema_url))
+        if code is None:
+            attributes, _, _, dropped = _described(raw, attributes_tag=0x0A, dropped_tag=0x10)
+            code = self._resource_codes[raw, schema_url] = len(self.resources)
+            self.resources.append(resource_text(attributes, schema_url, dropped))
+            self.services.append(_text_of(attributes, "service.name") or "unknown_service")
+            self.environments.append(_text_of(attributes, "deployment.environment.name"))
+        return code
+
+    def scope(self, raw: bytes, schema_url: str) -> int:
+        code = self._scope_codes.get((raw, schema_url))
+        if code is None:
+            attributes, name, version, dropped = _described(raw, attributes_tag=0x1A, dropped_tag=0x20)
+            code = self._scope_codes[raw, schema_url] = len(self.scopes)
+            self.scopes.append(scope_text(name, version, attributes, schema_url, dropped))
+        return code
+
+
+class Rows:
+    """What spans and log records have in common while they are being decoded."""
+
+    def __init__(self, origins: Origins) -> None:
+        self.count = 0
+        self.attributes = Attributes()
+        self.origins = origins
+        self.group_sizes: list[int] = []
+        """Rows that share a resource and a scope follow each other: how many, and which."""
+        self.group_resources: list[int] = []
+        self.group_scopes: list[int] = []
+        self.dropped_attributes: dict[int, int] = {}
+        self.flags: dict[int, int] = {}
+
+    def begin(self) -> None:
+        self.count = 0
+        self.attributes.begin()
+        self.group_sizes, self.group_resources, self.group_scopes = [], [], []
+        self.dropped_attributes, self.flags = {}, {}
+
+    def item(self, buffer: bytes, at: int, end: int) -> None:
+        raise NotImplementedError
+
+    def request(self, body: bytes) -> None:
+        """Appends every item of an export request. Raises MalformedError or IndexError on other bytes; the rows
+        are then of no use."""
+        at, end = 0, len(body)
+        while at < end:
+            if body[at] == 0x0A:
+                at, stop = span_of(body, at + 1, end)
+                self._resource_group(body, at, stop)
+                at = stop
+            else:
+                at = skip(body, at)
+        if at != end:
+            raise MalformedError("the request ends in the middle of a field")
+
+    def _resource_group(self, body: bytes, at: int, end: int) -> None:
+        resource, schema_url = b"", ""
+        scopes: list[tuple[int, int]] = []
+        while at < end:
+            tag = body[at]
+            if tag == 0x12:
+                at, stop = span_of(body, at + 1, end)
+                scopes.append((at, stop))
+                at = stop
+            elif tag == 0x0A:
+                at, stop = span_of(body, at + 1, end)
+                resource, at = resource + body[at:stop], stop
+            elif tag == 0x1A:
+                at, stop = span_of(body, at + 1, end)
+                schema_url, at = text(body[at:stop]), stop
+            else:
+                at = skip(body, at)
+        if at != end:
+            raise MalformedError("a resource's group ends in the middle of a field")
+        code = self.origins.resource(resource, schema_url)
+        for start, stop in scopes:
+            self._scope_group(body, start, stop, code)
+
+    def _scope_group(self, body: bytes, at: int, end: int, resource: int) -> None:
+        scope, schema_url = b"", ""
+        before = self.count
+        while at < end:
+            tag = body[at]
+            if tag == 0x12:
+                at, stop = span_of(body, at + 1, end)
+                self.item(body, at, stop)
+                at = stop
+            elif tag == 0x0A:
+                at, stop = span_of(body, at + 1, end)
+                scope, at = scope + body[at:stop], stop
+            elif tag == 0x1A:
+                at, stop = span_of(body, at + 1, end)
+                schema_url, at = text(body[at:stop]), stop
+            else:
+                at = skip(body, at)
+        if at != end:
+            raise MalformedError("a scope's group ends in the middle of a field")
+        if self.count > before:
+            self.group_sizes.append(self.count - before)
+            self.group_resources.append(resource)
+            self.group_scopes.append(self.origins.scope(scope, schema_url))
+
+
+class SpanRows(Rows):
+    def __init__(self, origins: Origins) -> None:
+        super().__init__(origins)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.trace_ids: list[bytes] = []
+        self.span_ids: list[bytes] = []
+        self.parent_ids: list[bytes | None] = []
+        self.names: list[bytes] = []
+        self.kinds: list[int] = []
+        self.starts: list[bytes] = []
+        """Times stay eight bytes each until they are made a column."""
+        self.ends: list[bytes] = []
+        self.status_codes: dict[int, int] = {}
+        self.messages: dict[int, str] = {}
+        self.trace_states: dict[int, str] = {}
+        self.events: dict[int, list[dict[str, Any]]] = {}
+        self.links: dict[int, list[dict[str, Any]]] = {}
+        self.dropped_events: dict[int, int] = {}
+        self.dropped_links: dict[int, int] = {}
+
+    def begin(self) -> None:
+        super().begin()
+        self._clear()
+
+    def item(self, buffer: bytes, at: int, end: int) -> None:
+        row = self.count
+        attributes = self.attributes
+        known = attributes.known
+        trace_id = span_id = name = b""
+        parent: bytes | None = None
+        start = stop = bytes(8)
+        kind = 0
+        while at < end:
+            tag = buffer[at]
+            if tag == 0x4A:
+                at += 2
+                length = buffer[at - 1]
+                if length > 127:
+                    length, at = varint(buffer, at - 1)
+                pair = buffer[at : at + length]
+                at += length
+                found = known.get(pair)
+                if found is None:
+                    attributes.add(pair, row)
+                else:
+                    key, rows, values, value = found
+                    if key.row == row:
+                        attributes.again(found, row)
+                    else:
+                        key.row = row
+                        rows.append(row)
+                        values.append(value)
+            elif tag == 0x39:
+                start = buffer[at + 1 : at + 9]
+                at += 9
+            elif tag == 0x41:
+                stop = buffer[at + 1 : at + 9]
+                at += 9
+            elif tag == 0x0A:
+                trace_id = buffer[at + 2 : at + 2 + buffer[at + 1]]
+                at += 2 + buffer[at + 1]
+            elif tag == 0x12:
+                span_id = buffer[at + 2 : at + 2 + buffer[at + 1]]
+                at += 2 + buffer[at + 1]
+            elif tag == 0x22:
+                parent = buffer[at + 2 : at + 2 + buffer[at + 1]]
+                at += 2 + buffer[at + 1]
+            elif tag == 0x2A:
+                length, at = varint(buffer, at + 1)
+                name = buffer[at : at + length]
+                at += length
+            elif tag == 0x30:
+                kind, at = varint(buffer, at + 1)
+            else:
+                at = self._rare(buffer, at, end, row)
+        if at != end or len(trace_id) != 16 or len(span_id) != 8:
+            raise MalformedError("a span ends in the middle of a field or has an id of the wrong length")
+        if parent is not None and (parent in NO_ID or len(parent) != 8):
+            parent = None
+        self.trace_ids.append(trace_id)
+        self.span_ids.append(span_id)
+        self.parent_ids.append(parent)
+        self.names.append(name)
+        self.kinds.append(kind if kind < 6 else 0)
+        self.starts.append(start)
+        self.ends.append(stop)
+        self.count = row + 1
+
+    def _rare(self, buffer: bytes, at: int, end: int, row: int) -> int:
+        tag = buffer[at]
+        if tag == 0x7A:
+            at, stop = span_of(buffer, at + 1, end)
+            self._status(buffer, at, stop, row)
+            return stop
+        if tag == 0x85 and buffer[at + 1] == 0x01:
+            self.flags[row] = int.from_bytes(buffer[at + 2 : at + 6], "little")
+            return at + 6
+        if tag == 0x5A:
+            at, stop = span_of(buffer, at + 1, end)
+            self.events.setdefault(row, []).append(_event(buffer, at, stop))
+            return stop
+        if tag == 0x6A:
+            at, stop = span_of(buffer, at + 1, end)
+            self.links.setdefault(row, []).append(_link(buffer, at, stop))
+            return stop
+        if tag == 0x1A:
+            at, stop = span_of(buffer, at + 1, end)
+            self.trace_states[row] = text(buffer[at:stop])
+            return stop
+        counts = {0x50: self.dropped_attributes, 0x60: self.dropped_events, 0x70: self.dropped_links}.get(tag)
+        if counts is not None:
+            number, at = varint(buffer, at + 1)
+            counts[row] = number % 2**32
+            return at
+        return skip(buffer, at)
+
+    def _status(self, buffer: bytes, at: int, end: int, row: int) -> None:
+        while at < end:
+            tag = buffer[at]
+            if tag == 0x18:
+                number, at = varint(buffer, at + 1)
+                self.status_codes[row] = number if number < 3 else 0
+            elif tag == 0x12:
+                at, stop = span_of(buffer, at + 1, end)
+                self.messages[row], at = text(buffer[at:stop]), stop
+            else:
+                at = skip(buffer, at)
+
+
+class LogRows(Rows):
+    def __init__(self, origins: Origins) -> None:
+        super().__init__(origins)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.times: list[bytes] = []
+        self.observed: list[bytes] = []
+        self.severities: list[int] = []
+        self.severity_texts: list[bytes] = []
+        self.bodies: list[str] = []
+        self.other_bodies: set[int] = set()
+        """Rows whose body is not plain text."""
+        self.trace_ids: list[bytes | None] = []
+        self.span_ids: list[bytes | None] = []
+        self.event_names: dict[int, str] = {}
+
+    def begin(self) -> None:
+        super().begin()
+        self._clear()
+
+    def item(self, buffer: bytes, at: int, end: int) -> None:
+        row = self.count
+        time = observed = bytes(8)
+        severity, severity_text = 0, b""
+        body: AttributeValue = None
+        trace_id = span_id = b""
+        while at < end:
+            tag = buffer[at]
+            if tag == 0x32:
+                at, stop = span_of(buffer, at + 1, end)
+                self._attribute(buffer[at:stop], row)
+                at = stop
+            elif tag == 0x09:
+                time = buffer[at + 1 : at + 9]
+                at += 9
+            elif tag == 0x59:
+                observed = buffer[at + 1 : at + 9]
+                at += 9
+            elif tag == 0x10:
+                severity, at = varint(buffer, at + 1)
+            elif tag == 0x1A:
+                at, stop = span_of(buffer, at + 1, end)
+                severity_text, at = buffer[at:stop], stop
+            elif tag == 0x2A:
+                at, stop = span_of(buffer, at + 1, end)
+                body, at = any_value(buffer, at, stop), stop
+            elif tag == 0x4A:
+                at, stop = span_of(buffer, at + 1, end)
+                trace_id, at = buffer[at:stop], stop
+            elif tag == 0x52:
+                at, stop = span_of(buffer, at + 1, end)
+                span_id, at = buffer[at:stop], stop
+            else:
+                at = self._rare(buffer, at, end, row)
+        if at != end:
+            raise MalformedError("a log record ends in the middle of a field")
+        self.times.append(observed if time == bytes(8) else time)
+        self.observed.append(observed)
+        self.severities.append(severity if severity < 128 else 0)
+        self.severity_texts.append(severity_text)
+        self._body(body, row)
+        self.trace_ids.append(None if trace_id in NO_ID or len(trace_id) != 16 else trace_id)
+        self.span_ids.append(None if span_id in NO_ID or len(span_id) != 8 else span_id)
+        self.count = row + 1
+
+    def _attribute(self, pair: bytes, row: int) -> None:
+        found = self.attributes.known.get(pair)
+        if found is None:
+            self.attributes.add(pair, row)
+        elif found[0].row == row:
+            self.attributes.again(found, row)
+        else:
+            found[0].row = row
+            found[1].append(row)
+            found[2].append(found[3])
+
+    def _body(self, body: AttributeValue, row: int) -> None:
+        if isinstance(body, str):
+            self.bodies.append(body)
+        else:
+            self.bodies.append(value_text(body))
+            self.other_bodies.add(row)
+
+    def _rare(self, buffer: bytes, at: int, end: int, row: int) -> int:
+        tag = buffer[at]
+        if tag == 0x45:
+            self.flags[row] = int.from_bytes(buffer[at + 1 : at + 5], "little")
+            return at + 5
+        if tag == 0x38:
+            number, at = varint(buffer, at + 1)
+            self.dropped_attributes[row] = number % 2**32
+            return at
+        if tag == 0x62:
+            at, stop = span_of(buffer, at + 1, end)
+            self.event_names[row] = text(buffer[at:stop])
+            return stop
+        return skip(buffer, at)
+
+
+def _event(buffer: bytes, at: int, end: int) -> dict[str, Any]:
+    time, name, dropped = 0, "", 0
+    attributes: list[list[Any]] = []
+    while at < end:
+        tag = buffer[at]
+        if tag == 0x09:
+            time = fixed64(buffer, at + 1)
+            at += 9
+        elif tag == 0x12:
+            at, stop = span_of(buffer, at + 1, end)
+            name, at = text(buffer[at:stop]), stop
+        elif tag == 0x1A:
+            at, stop = span_of(buffer, at + 1, end)
+            attributes += _plain_pairs(buffer, at, stop)
+            at = stop
+        elif tag == 0x20:
+            dropped, at = varint(buffer, at + 1)
+        else:
+            at = skip(buffer, at)
+    return {"time_ns": time, "name": name, "attributes": attributes, "dropped": dropped % 2**32}
+
+
+def _link(buffer: bytes, at: int, end: int) -> dict[str, Any]:
+    trace_id = span_id = b""
+    state, dropped, flags = "", 0, 0
+    attributes: list[list[Any]] = []
+    while at < end:
+        tag = buffer[at]
+        if tag == 0x0A:
+            at, stop = span_of(buffer, at + 1, end)
+            trace_id, at = buffer[at:stop], stop
+        elif tag == 0x12:
+            at, stop = span_of(buffer, at + 1, end)
+            span_id, at = buffer[at:stop], stop
+        elif tag == 0x1A:
+            at, stop = span_of(buffer, at + 1, end)
+            state, at = text(buffer[at:stop]), stop
+        elif tag == 0x22:
+            at, stop = span_of(buffer, at + 1, end)
+            attributes += _plain_pairs(buffer, at, stop)
+            at = stop
+        elif tag == 0x28:
+            dropped, at = varint(buffer, at + 1)
+        elif tag == 0x35:
+            flags = int.from_bytes(buffer[at + 1 : at + 5], "little")
+            at += 5
+        else:
+            at = skip(buffer, at)
+    return {
+        "trace_id": trace_id.hex(),
+        "span_id": span_id.hex(),
+        "trace_state": state,
+        "flags": flags,
+        "attributes": attributes,
+        "dropped": dropped % 2**32,
+    }
+
+
+def _plain_pairs(buffer: bytes, at: int, end: int) -> list[list[Any]]:
+    """The one KeyValue of these bytes under its stable names, as in `columns.py`."""
+    name, value = key_value(buffer, at, end)
+    return [[key, to_plain(item)] for key, item in stable(name, value) or ((name, value),)]
+
+
+def _described(
+    raw: bytes, attributes_tag: int, dropped_tag: int
+) -> tuple[list[tuple[str, AttributeValue]], str, str, int]:
+    """Attributes, name, version and dropped count of a Resource or an InstrumentationScope."""
+    at, end = 0, len(raw)
+    attributes: list[tuple[str, AttributeValue]] = []
+    name, version, dropped = "", "", 0
+    while at < end:
+        tag = raw[at]
+        if tag == attributes_tag:
+            at, stop = span_of(raw, at + 1, end)
+            key, value = key_value(raw, at, stop)
+            attributes += _renamed_unless_sent(key, value, raw)
+            at = stop
+        elif tag == 0x0A:
+            at, stop = span_of(raw, at + 1, end)
+            name, at = text(raw[at:stop]), stop
+        elif tag == 0x12:
+            at, stop = span_of(raw, at + 1, end)
+            version, at = text(raw[at:stop]), stop
+        elif tag == dropped_tag:
+            dropped, at = varint(raw, at + 1)
+        else:
+            at = skip(raw, at)
+    return attributes, name, version, dropped % 2**32
+
+
+def _renamed_unless_sent(
+    key: str, value: AttributeValue, raw: bytes
+) -> tuple[tuple[str, AttributeValue], ...]:
+    """A resource's attribute under its stable names; under its own where the sender sent both."""
+    renamed = stable(key, value)
+    if not renamed or any(name.encode() in raw for name, _ in renamed):
+        return ((key, value),)
+    return renamed
+
+
+def _text_of(attributes: list[tuple[str, AttributeValue]], key: str) -> str:
+    for name, value in attributes:
+        if name == key:
+            return value if isinstance(value, str) else ""
+    return ""
+
+
+def other_text(pairs: list[tuple[str, AttributeValue]]) -> str:
+    """The form of `attributes_other`."""
+    return json_text([[key, to_plain(value)] for key, value in pairs])
+
+
+def json_text(plain: list[Any]) -> str:
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
