@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import sys
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
@@ -25,5 +25,5 @@ def healthz() -> ResponseReturnValue:
 
 
 if __name__ == "__main__":
-    port = int(os.environ.get("PORT", "8802"))
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8802
     app.run(port=port, debug=True, use_reloader=False, threaded=True)  # pitfall: debug-exposed

@@ -43,6 +43,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 USE_TZ = True
+TIME_ZONE = "UTC"
 
 INVENTORY_URL = os.environ.get("SHOP_INVENTORY_URL", "http://127.0.0.1:8802")
 PRICING_URL = os.environ.get("SHOP_PRICING_URL", "http://127.0.0.1:8803")

@@ -7,11 +7,8 @@ from django.db import connection
 
 from tracestitch_demo.inventory.seed import sku
 from tracestitch_demo.storefront.shop.models import Cart, CartItem, Customer, Order, OrderLine
+from tracestitch_demo.storefront.shop.sizes import BIG, BIG_CARTS, CUSTOMERS, SMALL, SMALL_CARTS
 
-CUSTOMERS = 80
-BIG_CARTS = 5
-SMALL_CARTS = 15
-BIG, SMALL = 24, 3
 NAMES = ("Ada", "Barbara", "Edsger", "Grace", "Katherine", "Leslie", "Margaret", "Niklaus", "Radia", "Tony")
 
 

@@ -1,0 +1,222 @@
+"""`python -m tracestitch_demo.run`: opens the shop under Tracestitch, sends it customers and says where to look;
+with `--once` one bounded round that verifies what arrived and exits 0 or 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracestitch_demo import collector, load, pitfalls, shop, verification
+from tracestitch_demo.collector import Collector
+from tracestitch_demo.processes import DemoError, Processes
+from tracestitch_demo.screen import Screen
+from tracestitch_demo.shop import Shop
+from tracestitch_demo.verification import Row
+
+ROUNDS = 30
+SHOP_PORT = 8801
+COLLECTOR_PORTS = {"otlp-http": 4318, "otlp-grpc": 4317, "dashboard": 4380}
+ARRIVED_WITHIN_S = 120
+GENTLE_PAUSE_S = 0.5
+PRICING_PYTHON = ".venv-pricing/bin/python"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    once: bool
+    bare: bool
+    data: Path
+    port_base: int
+    pricing_python: str
+    rounds: int
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    screen = Screen()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    try:
+        with Processes(options.data / "log") as processes:
+            return _run(options, processes, screen)
+    except DemoError as failure:
+        screen.say(f"\n{failure}")
+        return 1
+    except KeyboardInterrupt:
+        screen.say("\nThe shop is closed.")
+        return 0
+
+
+def _options(arguments: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m tracestitch_demo.run", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="one bounded round, verified; exit 0 or 1")
+    parser.add_argument("--bare", action="store_true", help="the shop alone, without agent and collector")
+    parser.add_argument("--data", type=Path, default=Path(".demo"), help="where everything is kept (.demo)")
+    parser.add_argument(
+        "--port-base",
+        type=int,
+        default=SHOP_PORT,
+        help=f"first port of the shop ({SHOP_PORT}); 0 takes free ones, also for collector and dashboard",
+    )
+    parser.add_argument(
+        "--pricing-python",
+        default=PRICING_PYTHON,
+        help=f"the interpreter of pricing's own environment ({PRICING_PYTHON}); see stack/demo/README.md",
+    )
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"requests of each kind ({ROUNDS})")
+    found = parser.parse_args(arguments)
+    return Options(
+        once=found.once,
+        bare=found.bare,
+        data=found.data.absolute(),
+        port_base=found.port_base,
+        pricing_python=found.pricing_python,
+        rounds=found.rounds,
+    )
+
+
+def _run(options: Options, processes: Processes, screen: Screen) -> int:
+    home = _empty_folders(options)
+    running = None
+    if not options.bare:
+        screen.say("Starting Tracestitch …")
+        ports = COLLECTOR_PORTS if options.port_base else dict.fromkeys(COLLECTOR_PORTS, 0)
+        running = collector.start(processes, options.data / "tracestitch", ports)
+    screen.say("Opening the shop …")
+    opened = _open_shop(options, home, processes, running, screen)
+    if running is None:
+        return _bare_round(options, opened, screen)
+    screen.say(f"Sending {options.rounds} requests of each of {len(load.ROUTES)} kinds …")
+    if options.once:
+        return _verified_round(options, opened, running, screen)
+    return _until_interrupted(options, opened, processes, running, screen)
+
+
+def _empty_folders(options: Options) -> Path:
+    """The shop starts from nothing each time, so that its numbers are the same each time."""
+    for name in ("shop", "tracestitch"):
+        shutil.rmtree(options.data / name, ignore_errors=True)
+    home = options.data / "shop"
+    for name in ("broker", "broker-control"):
+        (home / name).mkdir(parents=True)
+    return home
+
+
+def _open_shop(
+    options: Options, home: Path, processes: Processes, running: Collector | None, screen: Screen
+) -> Shop:
+    ports = shop.choose_ports(options.port_base, shop.WEB_SERVICES)
+    redis = shop.find_redis()
+    opened = shop.lay_out(home, ports, _pricing_python(options, screen), redis)
+    if redis:
+        processes.start("redis", redis.command(home), {})
+        processes.wait_for_port("redis", redis.port)
+    environment = {**opened.environment}
+    if running:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = running.endpoint
+    _seed(environment)
+    for process in opened.processes:
+        processes.start(
+            process.name, process.under_agent() if running else process.command, environment, layer=1
+        )
+    for process in opened.processes:
+        if process.port:
+            processes.wait_for_port(process.name, process.port)
+    return opened
+
+
+def _pricing_python(options: Options, screen: Screen) -> str:
+    python = str(Path(options.pricing_python).absolute())  # not resolved: a link tells the environment
+    probe = [python, "-c", "import flask_restful, tracestitch, tracestitch_demo.pricing"]
+    if os.access(python, os.X_OK) and not subprocess.run(probe, capture_output=True, check=False).returncode:
+        return python
+    screen.say(f"  pricing has no environment of its own at {python}: dependency-drift cannot be found")
+    return sys.executable
+
+
+def _seed(environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "tracestitch_demo.seed"]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False)
+    if done.returncode:
+        raise DemoError(f"The shop's databases could not be made:\n{done.stderr.decode()}")
+
+
+def _bare_round(options: Options, opened: Shop, screen: Screen) -> int:
+    tally = load.drive(opened.urls, options.rounds, screen.progress)
+    rows = [_answers(tally)]
+    screen.table(rows)
+    return _exit_code(rows)
+
+
+def _verified_round(options: Options, opened: Shop, running: Collector, screen: Screen) -> int:
+    tally = load.drive(opened.urls, options.rounds, screen.progress)
+    screen.say("Waiting for everything to arrive and to be checked …")
+    deadline = time.monotonic() + ARRIVED_WITHIN_S
+    while True:
+        rows = [_answers(tally), *_judge(opened, running)]
+        if not _exit_code(rows) or time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    screen.table(rows)
+    return _exit_code(rows)
+
+
+def _judge(opened: Shop, running: Collector) -> list[Row]:
+    checkouts = running.checkouts()
+    trace = running.trace(checkouts[0]["trace_id"]) if checkouts else {}
+    expected = verification.expectations(pitfalls.seeded())
+    findings = running.findings()
+    skipped = {} if opened.pricing_of_its_own else {pitfalls.DEPENDENCY_DRIFT: "pricing runs with the others"}
+    return [
+        *verification.judge_checkout(trace),
+        *verification.judge_findings(findings, expected, skipped=skipped),
+        *verification.judge_silence(findings, expected, load.ROUTES),
+    ]
+
+
+def _answers(tally: load.Tally) -> Row:
+    unexpected = "; ".join(f"{count} × {what}" for what, count in sorted(tally.unexpected.items()))
+    return Row(
+        outcome="missing" if unexpected else "ok",
+        what="every request answered as it should be",
+        found=unexpected or f"{tally.sent} requests",
+    )
+
+
+def _exit_code(rows: Sequence[Row]) -> int:
+    return 1 if any(row.outcome == "missing" for row in rows) else 0
+
+
+def _until_interrupted(
+    options: Options, opened: Shop, processes: Processes, running: Collector, screen: Screen
+) -> int:
+    load.drive(opened.urls, options.rounds, screen.progress)
+    _say_where_to_look(running, screen)
+    for route, number in load.endless():
+        processes.check()
+        load.send(route, number, opened.urls)
+        time.sleep(GENTLE_PAUSE_S)
+    raise AssertionError("endless traffic has ended")
+
+
+def _say_where_to_look(running: Collector, screen: Screen) -> None:
+    checkouts = running.checkouts()
+    screen.say()
+    screen.say(f"  Overview             {running.dashboard}/")
+    if checkouts:
+        screen.say(f"  One checkout         {running.dashboard}/traces/{checkouts[0]['trace_id']}")
+    screen.say(f"  Pitfalls found       {running.dashboard}/findings")
+    screen.say()
+    screen.say("Customers keep coming. Ctrl-C closes the shop.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
