@@ -264,3 +264,8 @@ def _definition_line(code: CodeType) -> int:
         if lines[number - 1].lstrip().startswith(("def ", "async def ")):
             return number
     return code.co_firstlineno
+
+
+def type_name(kind: type) -> str:
+    """`shop.errors.OutOfStock`, and `ValueError` for a builtin."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

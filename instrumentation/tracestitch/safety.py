@@ -1,6 +1,7 @@
 """The agent may never break the app: whatever goes wrong inside it is swallowed, counted and said once."""
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
@@ -12,6 +13,15 @@ R = TypeVar("R")
 LOGGER = logging.getLogger("tracestitch")
 
 
+def say(text: str) -> None:
+    """One line for the people who run the app: on the logger `tracestitch`, else on stderr."""
+    monkey = sys.modules.get("gevent.monkey") or sys.modules.get("eventlet.patcher")
+    if LOGGER.isEnabledFor(logging.WARNING) and not LOGGER.disabled and monkey is None:
+        LOGGER.warning("tracestitch: %s", text)
+    elif sys.stderr is not None:  # green locks of the app's log handlers are not for our real thread
+        sys.stderr.write(f"tracestitch: {text}\n")
+
+
 class Failures:
     """How often each part of the agent failed in this process."""
 
@@ -21,12 +31,9 @@ class Failures:
     def count(self, what: str, error: BaseException) -> None:
         self._counts[what] += 1
         if self._counts[what] == 1:
-            LOGGER.warning(
-                "tracestitch: %s failed (%s: %s); the app goes on, and this is said only once. "
-                "Please report it with the traceback that logging at DEBUG level shows.",
-                what,
-                type(error).__name__,
-                error,
+            say(
+                f"{what} failed ({type(error).__name__}: {error}); the app goes on, and this is said only once. "
+                "Please report it with the traceback that the logger tracestitch shows at DEBUG level."
             )
             LOGGER.debug("tracestitch: %s failed", what, exc_info=error)
 

@@ -40,7 +40,7 @@ _PAIR = re.compile(
     r"(\"[^\"]{0,4096}\"|'[^']{0,4096}'|[^\s\"',;&)}\]]{1,4096})",
     re.IGNORECASE,
 )
-_HINTS = (
+_HINTS: tuple[str, ...] = (
     "pass",
     "pwd",
     "secret",
@@ -143,11 +143,11 @@ def scrub_url(url: str) -> str:
 
 def scrub_attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
     """The last defence before the wire: by key, then by value."""
-    return {key: value if key in PLAIN_KEYS else _attribute(key, value) for key, value in attributes.items()}
+    return {key: scrub_attribute(key, value) for key, value in attributes.items()}
 
 
-def _attribute(key: str, value: AttributeValue) -> AttributeValue:
-    if isinstance(value, bool | int | float):
+def scrub_attribute(key: str, value: AttributeValue) -> AttributeValue:
+    if key in PLAIN_KEYS or isinstance(value, bool | int | float):
         return value
     if is_secret_key(key):
         return REDACTED

@@ -1,0 +1,174 @@
+"""The command `tracestitch`: `run` starts an app with the agent; every other subcommand belongs to the server."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Mapping, MutableMapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import NoReturn
+from urllib.parse import quote
+
+from tracestitch import __version__
+
+LAUNCH_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch")
+
+HELP = """\
+Tracestitch: one request seen across Django and Flask services, with its pitfalls found.
+
+usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COMMAND…
+       tracestitch serve | check | trace | traces | logs | findings | services | elasticsearch …
+       tracestitch --version
+
+  run             starts any Python command with the agent (part of the base install)
+  serve           starts collector and dashboard on this machine; prints their addresses when ready
+  check           evaluates the pitfall checks; exits 1 on findings: the gate for CI
+  trace, traces, logs, findings, services
+                  the dashboard's answers in a terminal
+  elasticsearch   installs index templates in Elasticsearch
+
+`tracestitch COMMAND --help` tells the rest. All but `run` need: pip install 'tracestitch[server]'
+
+In three lines:
+
+    pip install 'tracestitch[server]'
+    tracestitch serve &
+    tracestitch run --service shop python manage.py runserver
+
+Exit codes: 0 done, 1 findings or a failed check, 2 wrong usage, 78 bad configuration;
+`run` ends as the command it started.
+"""
+
+RUN_HELP = """\
+Starts COMMAND with the agent in it and in every Python process it starts: reloaders, workers, children.
+Nothing in your code changes; the command takes this one's place, so signals and exit codes are its own.
+
+    tracestitch run --service shop python manage.py runserver
+    tracestitch run flask --app inventory run --debug
+    tracestitch run gunicorn shop.wsgi -w 4
+    tracestitch run celery -A shop worker
+"""
+
+RUN_EPILOG = """\
+A flag wins over OTEL_* variables, these over TRACESTITCH_* variables, these over the default:
+
+  OTEL_SERVICE_NAME, TRACESTITCH_SERVICE            the service's name; default: the Django settings package,
+                                                    the Flask app or the project's folder
+  TRACESTITCH_ENVIRONMENT                           deployment environment, such as staging
+  OTEL_EXPORTER_OTLP_ENDPOINT, TRACESTITCH_ENDPOINT the collector; default http://127.0.0.1:4318
+  OTEL_EXPORTER_OTLP_HEADERS, TRACESTITCH_TOKEN     headers; the collector's token
+  OTEL_RESOURCE_ATTRIBUTES                          service.version=1.2,service.namespace=shop
+  OTEL_TRACES_SAMPLER                               default: every request is recorded
+  OTEL_TRACES_EXPORTER=none, OTEL_LOGS_EXPORTER=none   switches a signal off
+  OTEL_PYTHON_DISABLED_INSTRUMENTATIONS             such as flask,celery
+  TRACESTITCH_APP_PACKAGES                          your own packages that are installed like libraries
+  OTEL_SDK_DISABLED=true                            switches the agent off: nothing at all is patched
+
+Log records are sent as your app emits them: a plain Django project leaves its root logger at WARNING, so set
+LOGGING to see INFO. Python's -I and -E switch the agent off, since they hide the environment.
+"""
+
+
+def main() -> NoReturn:
+    sys.exit(dispatch(sys.argv[1:]))
+
+
+def dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0 if arguments else 2
+    name, rest = arguments[0], arguments[1:]
+    if name in ("-V", "--version"):
+        print(f"tracestitch {__version__}")
+        return 0
+    if name == "run":
+        return run(rest)
+    return _other(name, rest)
+
+
+def _other(name: str, rest: list[str]) -> int:
+    points: Mapping[str, EntryPoint] = {
+        point.name: point for point in entry_points(group="tracestitch.commands")
+    }
+    point = points.get(name)
+    if point is None:
+        known = ", ".join(["run", *sorted(points)])
+        return _complain(f"there is no command {name!r}; there are: {known}. See tracestitch --help.")
+    try:
+        command = point.load()
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in ("tracestitch_collector", "tracestitch_dashboard"):
+            return _complain(f"{name} could not be loaded: {error}.")
+        return _complain(
+            f"{name} needs the server's packages ({error}). Install them: pip install 'tracestitch[server]'"
+        )
+    code = command(rest)
+    return code if isinstance(code, int) else 0
+
+
+def run(arguments: list[str]) -> int:
+    """Becomes the command; comes back only when it cannot."""
+    options = _run_parser().parse_args(arguments)
+    command: list[str] = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not command:
+        return _complain("which command shall run? For example: tracestitch run python manage.py runserver")
+    if command[0].endswith(".py") and not os.access(command[0], os.X_OK):
+        command = [sys.executable, *command]
+    program = shutil.which(command[0])
+    if program is None:
+        return _complain(f"the command {command[0]!r} was not found on PATH.", code=127)
+    environ = dict(os.environ)
+    prepare(environ, options.service, options.environment, options.endpoint, os.getcwd())
+    sys.stdout.flush()
+    return os.execve(program, command, environ)  # noqa: S606 - the point of this command
+
+
+def prepare(
+    environ: MutableMapping[str, str],
+    service: str | None,
+    environment: str | None,
+    endpoint: str | None,
+    working_folder: str,
+) -> None:
+    """Changes the environment so that Python processes started with it carry the agent."""
+    before = [
+        path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != LAUNCH_FOLDER
+    ]
+    environ["PYTHONPATH"] = os.pathsep.join([LAUNCH_FOLDER, *before])
+    # Where another distro is installed too, OpenTelemetry would take the first it finds.
+    environ["OTEL_PYTHON_DISTRO"] = environ["OTEL_PYTHON_CONFIGURATOR"] = "tracestitch"
+    environ["TRACESTITCH_APP_ROOT"] = working_folder
+    if service:
+        environ["OTEL_SERVICE_NAME"] = service
+    if endpoint:
+        environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+        for signal in ("TRACES", "LOGS"):
+            environ.pop(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", None)
+    if environment:
+        given = environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
+        kept = [pair for pair in given if pair and not pair.strip().startswith("deployment.environment")]
+        environ["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(
+            [*kept, f"deployment.environment.name={quote(environment)}"]
+        )
+
+
+def _run_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tracestitch run",
+        description=RUN_HELP,
+        epilog=RUN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--service", metavar="NAME", help="the name of this service, such as storefront")
+    parser.add_argument("--environment", metavar="ENV", help="deployment environment, such as production")
+    parser.add_argument("--endpoint", metavar="URL", help="the collector, such as http://collector:4318")
+    parser.add_argument(
+        "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what to start, with its arguments"
+    )
+    return parser
+
+
+def _complain(text: str, code: int = 2) -> int:
+    print(f"tracestitch: {text}", file=sys.stderr)
+    return code

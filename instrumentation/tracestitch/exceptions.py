@@ -1,0 +1,21 @@
+"""An exception as a span event: type, scrubbed message, structured frames, and whether it was handled."""
+
+import traceback
+
+from opentelemetry.trace import Span
+
+from tracestitch.frames import exception_frames, type_name
+from tracestitch.scrub import MAX_TEXT, scrub_text
+
+
+def record_exception(span: Span, error: BaseException, *, handled: bool) -> None:
+    span.add_event(
+        "exception",
+        {
+            "exception.type": type_name(type(error)),
+            "exception.message": scrub_text(str(error)),
+            "exception.stacktrace": scrub_text("".join(traceback.format_exception(error))[-MAX_TEXT:]),
+            "tracestitch.exception.frames": exception_frames(error),
+            "tracestitch.exception.handled": handled,
+        },
+    )

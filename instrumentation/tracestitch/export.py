@@ -1,0 +1,129 @@
+"""The way out of this process: its one exporter, emptied at exit, on SIGTERM and before a child disappears."""
+
+import atexit
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType, ModuleType
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from tracestitch.encode import LogEntry
+from tracestitch.exporter import Exporter
+from tracestitch.patching import on_import
+from tracestitch.safety import guard
+
+
+class Outlet:
+    """Holds the process's exporter once the agent is installed; until then everything is dropped."""
+
+    def __init__(self) -> None:
+        self.exporter: Exporter | None = None
+        self.exit_budget_s = 0.7
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Sends what is queued within the exit budget; once, even when SIGTERM comes during the exit."""
+        if self._leaving or self.exporter is None:
+            return
+        self._leaving = True
+        with guard("sending at exit"):
+            self.exporter.flush(self.exit_budget_s)
+
+    def after_fork(self) -> None:
+        self._leaving = False
+        if self.exporter is not None:
+            with guard("starting afresh in a forked process"):
+                self.exporter.after_fork()
+
+
+_OUTLET = Outlet()
+
+
+def flush(timeout_s: float = 0.7) -> bool:
+    """Sends what is queued now, within the time given; for places where a process ends without atexit."""
+    return _OUTLET.exporter is None or _OUTLET.exporter.flush(timeout_s)
+
+
+def background(job: Callable[[], None]) -> None:
+    """Runs the job once on the exporter's thread."""
+    if _OUTLET.exporter is not None:
+        _OUTLET.exporter.background(job)
+
+
+def emit_log(entry: LogEntry, size: int) -> None:
+    if _OUTLET.exporter is not None:
+        _OUTLET.exporter.add_log(entry, size)
+
+
+def emit_event(name: str, body: Mapping[str, Any]) -> None:
+    """Sends a log record with this event name and a map as its body, such as the inventory."""
+    if _OUTLET.exporter is not None:
+        _OUTLET.exporter.emit_event(name, body)
+
+
+def settings_key() -> bytes | None:
+    """The collector's key for settings hashes, or None where it has none; asks the network, so never call it
+    while a request waits: use `background`."""
+    return None if _OUTLET.exporter is None else _OUTLET.exporter.settings_key()
+
+
+class EnqueueProcessor(SpanProcessor):
+    """Hands every finished span to the exporter."""
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        pass
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._exporter.add_span(span)
+
+    def shutdown(self) -> None:
+        pass
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.flush(timeout_millis / 1000)
+
+
+def install(exporter: Exporter, exit_budget_s: float) -> None:
+    _OUTLET.exporter = exporter
+    _OUTLET.exit_budget_s = exit_budget_s
+    atexit.register(_OUTLET.leave)
+    os.register_at_fork(after_in_child=_OUTLET.after_fork)
+    on_import("multiprocessing.util", _flush_in_multiprocessing)
+    if threading.current_thread() is threading.main_thread():
+        flush_on_sigterm()
+
+
+def flush_on_sigterm() -> None:
+    """Python's default for SIGTERM runs no atexit: flush first, then let the earlier handler have its way.
+
+    Only for the main thread. A server that installs its own handler later takes this place, and ends through atexit.
+    """
+    previous = signal.getsignal(signal.SIGTERM)
+    if previous is None or previous is signal.SIG_IGN:
+        return
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        _OUTLET.leave()
+        if callable(previous):
+            previous(number, frame)
+        else:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _flush_in_multiprocessing(util: ModuleType) -> None:
+    """Forked children of multiprocessing leave by os._exit; their own finalizers are what still runs."""
+
+    def after_fork(outlet: Outlet) -> None:
+        util.Finalize(None, outlet.leave, exitpriority=-100)
+
+    util.register_after_fork(_OUTLET, after_fork)

@@ -1,0 +1,289 @@
+"""The only thread of the agent: bounded queues in front, one connection behind, nothing that holds up the app.
+
+Producers only append to a deque and at most release a lock: safe in signal handlers, in __del__ and on any
+thread. The thread starts with the first item, so that a process which only forks never has it.
+"""
+
+import gzip
+import time
+from _thread import allocate_lock, start_new_thread
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from tracestitch import __version__
+from tracestitch.delivery import Verdict, judge
+from tracestitch.encode import Encoder, LogEntry
+from tracestitch.ignores import Ignores
+from tracestitch.queues import BoundedQueue
+from tracestitch.safety import FAILURES, guard, say
+from tracestitch.settings import AgentSettings, Target
+from tracestitch.transport import Transport, Unreachable
+
+BATCH_ITEMS = 512
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
+_EVENT_SCOPE = "tracestitch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A request that is sent again byte for byte until it is delivered, so that the collector can tell."""
+
+    signal: str
+    target: Target
+    body: bytes
+    count: int
+
+
+class Exporter:
+    def __init__(self, settings: AgentSettings, resource: Callable[[], Mapping[str, Any]]) -> None:
+        self._settings = settings
+        self._resource = resource
+        self._encoder = Encoder(Ignores().at)
+        self._scope = self._encoder.scope("tracestitch", __version__)
+        self._complaints = settings.complaints
+        self._reset()
+
+    def _reset(self) -> None:
+        """A fresh start, also in a forked child, which must neither resend nor wait for its parent's things."""
+        settings = self._settings
+        self.spans: BoundedQueue[ReadableSpan] = BoundedQueue(settings.queue_items, settings.queue_bytes)
+        self.logs: BoundedQueue[LogEntry] = BoundedQueue(settings.queue_items, settings.queue_bytes)
+        self.events: BoundedQueue[LogEntry] = BoundedQueue(64, 4 * 1024 * 1024)
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._waiters: deque[Any] = deque()
+        self._transport = Transport(timeout_s=settings.timeout_s, certificate=settings.certificate)
+        self._wake = allocate_lock()
+        self._wake.acquire()
+        self._started = allocate_lock()
+        self._idle = False
+        self._pending: Batch | None = None
+        self._pause_s = 0.0
+        self._lost: Counter[str] = Counter()
+        self._reported: dict[str, int] = {}
+        self._key: bytes | None = None
+        self._key_asked = False
+
+    def after_fork(self) -> None:
+        self._reset()
+
+    # What the app's threads call.
+
+    def add_span(self, span: ReadableSpan) -> None:
+        if self._settings.traces is not None:
+            self.spans.put(span, _size(span))
+            self._notify(len(self.spans) == BATCH_ITEMS)
+
+    def add_log(self, entry: LogEntry, size: int) -> None:
+        if self._settings.logs is not None:
+            self.logs.put(entry, size)
+            self._notify(len(self.logs) == BATCH_ITEMS)
+
+    def emit_event(self, name: str, body: Mapping[str, Any]) -> None:
+        if self._settings.logs is not None:
+            entry = LogEntry(time.time_ns(), 9, "INFO", _EVENT_SCOPE, body, {}, event_name=name)
+            self.events.put(entry, 4096)
+            self._notify(False)
+
+    def background(self, job: Callable[[], None]) -> None:
+        """Runs `job` once on the exporter's thread, after what is queued has been sent."""
+        self._jobs.append(job)
+        self._notify(False)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Waits until all that is queued now was sent or given up, at most so long; true if it was sent."""
+        if not (self.spans or self.logs or self.events or self._pending or self._jobs):
+            return True
+        done = allocate_lock()
+        done.acquire()
+        self._waiters.append(done)
+        if not self._ensure_thread():
+            self._step()  # no thread can start while the interpreter shuts down
+        self._release(self._wake)
+        arrived = done.acquire(timeout=timeout_s if self._pause_s == 0 else min(timeout_s, 0.3))
+        return arrived and self._pending is None and not self.spans
+
+    def _notify(self, urgent: bool) -> None:
+        if urgent or self._idle:
+            self._release(self._wake)
+        elif not self._started.locked():
+            self._ensure_thread()
+
+    def _ensure_thread(self) -> bool:
+        if self._started.acquire(False):
+            try:
+                start_new_thread(self._run, (self._wake,))
+            except RuntimeError:
+                self._started.release()
+                return False
+        return True
+
+    @staticmethod
+    def _release(lock: Any) -> None:
+        try:
+            lock.release()
+        except RuntimeError:  # it was not held: somebody else woke the thread a moment ago
+            pass
+
+    # What the thread does.
+
+    def _run(self, wake: Any) -> None:
+        while wake is self._wake:
+            self._idle = True
+            if not self._has_work():
+                wake.acquire()
+            self._idle = False
+            if not self._waiters:  # gather a batch; a full queue or a flush cuts this short
+                wake.acquire(timeout=max(self._settings.batch_delay_s, self._pause_s))
+            with guard("the exporter"):
+                self._step()
+
+    def _has_work(self) -> bool:
+        return bool(self.spans or self.logs or self.events or self._jobs or self._waiters or self._pending)
+
+    def _step(self) -> None:
+        waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
+        try:
+            for text in self._complaints:
+                say(text)
+            self._complaints = ()
+            sent = self._drain()
+            while self._jobs:
+                with guard("a background job"):
+                    self._jobs.popleft()()
+            if sent:
+                self._report()
+                self._drain()
+        finally:
+            for waiter in waiters:
+                self._release(waiter)
+
+    def _drain(self) -> bool:
+        while True:
+            if self._pending is None:
+                self._pending = self._next_batch()
+            if self._pending is None:
+                return True
+            if not self._send(self._pending):
+                return False
+            self._pending = None
+
+    def _next_batch(self) -> Batch | None:
+        settings, resource = self._settings, self._encoder.resource(self._resource())
+        if self.spans and settings.traces is not None:
+            spans = self._encoded(self.spans.take(BATCH_ITEMS), self._encoder.span)
+            body = self._encoder.traces(resource, spans, self._scope)
+            return self._batch("spans", settings.traces, body, len(spans))
+        queue = self.events or self.logs
+        if queue and settings.logs is not None:
+            records = self._encoded(
+                queue.take(BATCH_ITEMS), lambda entry: (entry.scope, self._encoder.log(entry))
+            )
+            return self._batch("logs", settings.logs, self._encoder.logs(resource, records), len(records))
+        return None
+
+    def _batch(self, signal: str, target: Target, body: bytes, count: int) -> Batch:
+        data = gzip.compress(body, 1, mtime=0) if self._settings.gzip else body
+        return Batch(signal=signal, target=target, body=data, count=count)
+
+    def _encoded(self, items: list[Any], encode: Callable[[Any], Any]) -> list[Any]:
+        encoded = []
+        for item in items:
+            with guard("encoding"):
+                encoded.append(encode(item))
+        self._lost["encoding"] += len(items) - len(encoded)
+        return encoded
+
+    def _send(self, batch: Batch) -> bool:
+        """False: the collector is not there, keep the batch."""
+        headers = {
+            **batch.target.headers,
+            "content-type": "application/x-protobuf",
+            "user-agent": f"tracestitch/{__version__}",
+        }
+        if self._settings.gzip:
+            headers["content-encoding"] = "gzip"
+        try:
+            reply = self._transport.request("POST", batch.target.url, batch.body, headers)
+            verdict = judge(reply, time.time())
+        except Unreachable as error:
+            verdict = Verdict(retry=True, reason=str(error))
+        return self._conclude(batch, verdict)
+
+    def _conclude(self, batch: Batch, verdict: Verdict) -> bool:
+        if verdict.delivered:
+            if self._pause_s:
+                say(f"the collector at {batch.target.url} takes data again{self._losses()}.")
+            if verdict.rejected:
+                self._lose(f"rejected_{batch.signal}", verdict.rejected, batch, verdict)
+            self._pause_s = 0.0
+            return True
+        if not self._pause_s:
+            say(
+                f"the collector at {batch.target.url} does not take data: {verdict.reason}. The app is not held up; "
+                + (
+                    "up to 8,192 items of each kind are kept until it does"
+                    if verdict.retry
+                    else "this batch is lost"
+                )
+                + ". Start one with `tracestitch serve`, or set OTEL_EXPORTER_OTLP_ENDPOINT."
+            )
+        self._pause_s = verdict.retry_after_s or min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+        if not verdict.retry:
+            self._lost[f"refused_{batch.signal}"] += batch.count
+            self._pending = None
+        return False
+
+    def _lose(self, what: str, count: int, batch: Batch, verdict: Verdict) -> None:
+        if not self._lost[what]:
+            say(f"the collector at {batch.target.url} does not take everything: {verdict.reason}.")
+        self._lost[what] += count
+
+    def _losses(self) -> str:
+        losses = self._losses_by_kind()
+        return "; lost meanwhile: " + ", ".join(f"{n} {what}" for what, n in losses.items()) if losses else ""
+
+    def _losses_by_kind(self) -> dict[str, int]:
+        losses = {
+            "dropped_spans": self.spans.dropped,
+            "dropped_logs": self.logs.dropped,
+            "dropped_events": self.events.dropped,
+        }
+        losses.update(self._lost)
+        return {name: count for name, count in losses.items() if count}
+
+    def _report(self) -> None:
+        """What was lost or failed since the last report goes out as an event of its own."""
+        state = {**self._losses_by_kind(), **{f"failed: {part}": n for part, n in FAILURES.by_part().items()}}
+        if state != self._reported:
+            self._reported = state
+            self.emit_event("tracestitch.agent.losses", state)
+
+    def settings_key(self) -> bytes | None:
+        """The collector's key for settings hashes; asks once, so call it in the background only."""
+        if not self._key_asked:
+            self._key_asked = True
+            self._key = _ask_for_key(self._transport, self._settings.agent)
+        return self._key
+
+
+def _ask_for_key(transport: Transport, target: Target) -> bytes | None:
+    import json
+
+    try:
+        reply = transport.request("GET", target.url, b"", target.headers)
+        answer = json.loads(reply.body) if reply.status == 200 else None
+        return bytes.fromhex(answer["settings_key"]) if isinstance(answer, dict) else None
+    except (Unreachable, ValueError, KeyError, TypeError):
+        return None
+
+
+def _size(span: ReadableSpan) -> int:
+    """Roughly, and fast: the public view of a span's attributes copies them behind a lock."""
+    size = 400 + 4096 * len(span._events)
+    for value in getattr(span._attributes, "_dict", {}).values():
+        size += len(value) + 60 if type(value) is str else 60
+    return size

@@ -1,0 +1,45 @@
+"""The one table of what is instrumented: the app's import of a module loads ours, and nothing else does."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from tracestitch.patching import on_import
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    # The name that OTEL_PYTHON_DISABLED_INSTRUMENTATIONS knows.
+    name: str
+    waits_for: str
+    module: str
+    function: str
+
+
+INSTRUMENTATIONS = (
+    Instrumentation("django", "django.core.handlers.wsgi", "tracestitch.django", "patch_wsgi"),
+    Instrumentation("django", "django.core.handlers.asgi", "tracestitch.django", "patch_asgi"),
+    Instrumentation("django", "django.core.handlers.base", "tracestitch.django", "patch_base"),
+    Instrumentation("django", "django.core.handlers.exception", "tracestitch.django", "patch_exception"),
+    Instrumentation("django", "django.db.backends.signals", "tracestitch.django_database", "patch_signals"),
+    Instrumentation("django", "rest_framework.views", "tracestitch.django", "patch_rest_framework"),
+    Instrumentation("flask", "flask.app", "tracestitch.flask", "patch_flask"),
+    Instrumentation("flask", "flask_restful", "tracestitch.flask", "patch_flask_restful"),
+)
+
+
+def install(disabled: frozenset[str]) -> None:
+    """Waits for the modules of the table, but for those whose name (or `*`) is disabled."""
+    if "*" in disabled:
+        return
+    for row in INSTRUMENTATIONS:
+        if row.name not in disabled:
+            on_import(row.waits_for, _patcher(row))
+
+
+class _patcher:  # noqa: N801 - stands where a function would
+    def __init__(self, row: Instrumentation) -> None:
+        self._row = row
+
+    def __call__(self, module: ModuleType) -> None:
+        getattr(import_module(self._row.module), self._row.function)(module)
