@@ -38,7 +38,7 @@ def bind(host: str, port: int, *, listening: bool = True) -> socket.socket:
     return bound
 
 
-def _free_port(family: int, kind: int, protocol: int, address: tuple[str | int, ...]) -> int:
+def _free_port(family: int, kind: int, protocol: int, address: tuple[str | int | bytes, ...]) -> int:
     """The port, or a free one for 0; fails when another server has it, even one that shares ports."""
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
