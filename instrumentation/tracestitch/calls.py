@@ -47,10 +47,14 @@ def _location_beneath(frame: FrameType | None) -> frames.CodeLocation | None:
 
 
 def fail(span: Span, exception: BaseException, *errors_seen: BaseException | None) -> None:
-    """Mark the span as failed; `errors_seen` are further exceptions that the user may catch in its place."""
-    span.set_attribute("error.type", swallowed.type_name(exception))
-    description = scrub.scrub_text(f"{type(exception).__name__}: {exception}"[:LONGEST_DESCRIPTION])
-    span.set_status(Status(StatusCode.ERROR, description))
+    """The call failed; `errors_seen` are further exceptions that the user may catch in its place."""
+    note_failure(span, exception)
     for seen in (exception, *errors_seen):
         if seen is not None:
             swallowed.mark(seen)
+
+
+def note_failure(span: Span, exception: BaseException) -> None:
+    span.set_attribute("error.type", frames.type_name(type(exception)))
+    description = scrub.scrub_text(f"{type(exception).__name__}: {exception}"[:LONGEST_DESCRIPTION])
+    span.set_status(Status(StatusCode.ERROR, description))

@@ -16,6 +16,7 @@ _SYSTEMS = {
     "spatialite": "sqlite",
 }
 _IN_MEMORY = ":memory:"
+MOST_SEEN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +61,31 @@ def sqlite_file(name: str) -> str:
     if not plain or plain == _IN_MEMORY or "mode=memory" in name:
         return _IN_MEMORY
     return os.path.realpath(plain)
+
+
+def described(alias: str, database: Database) -> dict[str, str]:
+    """As the inventory tells it."""
+    return {
+        "alias": alias,
+        "system": database.system,
+        "namespace": database.namespace,
+        "address": database.address(),
+    }
+
+
+class SeenDatabases:
+    """The databases that this process has sent a statement to."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Database, None] = {}
+
+    def add(self, database: Database) -> None:
+        if len(self._seen) < MOST_SEEN:
+            self._seen[database] = None
+
+    def all(self) -> list[Database]:
+        return list(self._seen)
+
+
+# A process has one list of them, which its hooks fill and its inventory reads.
+SEEN = SeenDatabases()

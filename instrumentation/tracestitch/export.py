@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from tracestitch import swallowed
 from tracestitch.encode import LogEntry
 from tracestitch.exporter import Exporter
 from tracestitch.patching import on_import
@@ -81,6 +82,7 @@ class EnqueueProcessor(SpanProcessor):
         pass
 
     def on_end(self, span: ReadableSpan) -> None:
+        swallowed.complete(span)
         self._exporter.add_span(span)
 
     def shutdown(self) -> None:

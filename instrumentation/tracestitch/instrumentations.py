@@ -25,6 +25,13 @@ INSTRUMENTATIONS = (
     Instrumentation("django", "rest_framework.views", "tracestitch.django", "patch_rest_framework"),
     Instrumentation("flask", "flask.app", "tracestitch.flask", "patch_flask"),
     Instrumentation("flask", "flask_restful", "tracestitch.flask", "patch_flask_restful"),
+    Instrumentation("flask", "werkzeug.debug", "tracestitch.source", "patch_werkzeug_debugger"),
+    Instrumentation("sqlalchemy", "sqlalchemy.engine", "tracestitch.sqlalchemy", "patch_engine"),
+    Instrumentation("sqlalchemy", "sqlalchemy.orm", "tracestitch.sqlalchemy", "patch_orm"),
+    Instrumentation("requests", "requests.sessions", "tracestitch.requests", "patch_sessions"),
+    Instrumentation("urllib3", "urllib3.connectionpool", "tracestitch.urllib3", "patch_connection_pool"),
+    Instrumentation("httpx", "httpx", "tracestitch.httpx", "patch_clients"),
+    Instrumentation("celery", "celery.app.base", "tracestitch.celery", "patch_app"),
 )
 
 

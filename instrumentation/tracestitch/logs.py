@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from tracestitch import export, frames
+from tracestitch import export, frames, swallowed
 from tracestitch.encode import LogEntry
 from tracestitch.patching import replace
 from tracestitch.safety import guard
@@ -34,6 +34,7 @@ def _observed(original: Callable[[logging.Logger, logging.LogRecord], None]) -> 
         name = record.name
         if name not in _LEFT_OUT and not name.startswith(("opentelemetry.", "tracestitch.")):
             with guard("reading a log record"):
+                swallowed.logged(record)
                 _capture(record)
         original(self, record)
 

@@ -51,14 +51,14 @@ class Statements:
             )
 
     def after(
-        self, _connection: Any, cursor: Any, _statement: str, _parameters: Any, execution: Any, _many: bool
+        self, _connection: Any, cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
         with guard("SQLAlchemy statement"):
             span = _taken(execution)
             if span is None:
                 return
             # Drivers that fetch while they execute know the number of rows; the others say -1.
-            if cursor.description is not None and cursor.rowcount >= 0:
+            if sql.operation_and_table(statement)[0] == "SELECT" and cursor.rowcount >= 0:
                 span.set_attribute("db.response.returned_rows", cursor.rowcount)
             span.end()
 
@@ -73,7 +73,9 @@ class Statements:
     def _engine_attributes(self, engine: Any) -> dict[str, AttributeValue]:
         known = self._engines.get(engine)
         if known is None:
-            known = databases.of_url(engine.dialect.name, engine.url).attributes()
+            database = databases.of_url(engine.dialect.name, engine.url)
+            databases.SEEN.add(database)
+            known = database.attributes()
             self._engines[engine] = known
         return known
 

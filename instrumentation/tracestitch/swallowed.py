@@ -5,15 +5,16 @@ A failed call leaves a mark on its exception. Each `except` that the exception r
 takes the mark over; whoever holds it when the span ends is where the exception came to rest.
 """
 
+import dis
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from logging import WARNING, LogRecord
 from types import CodeType, FrameType
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
 from tracestitch import frames, scrub
@@ -45,24 +46,21 @@ class Mark:
         return type(None), ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swallowed:
-    time_ns: int
-    attributes: Mapping[str, AttributeValue]
-
-
 class Watch:
     """The marks of the spans that still run, and the monitoring callback that moves them."""
 
     def __init__(self) -> None:
         self.pending: dict[int, list[Mark]] = {}
         self.active = False
+        self._tried = False
 
     def start(self) -> None:
+        """Begins with the first failed call, so that an app without failures pays nothing."""
         monitoring = getattr(sys, "monitoring", None)
-        if monitoring is None or self.active:
+        if monitoring is None or self._tried:
             return
-        # 0, 1, 2 and 5 are set aside for debuggers, coverage, profilers and optimisers.
+        self._tried = True
+        # Of the six, 0, 1, 2 and 5 are set aside for debuggers, coverage, profilers and optimisers.
         for tool in (4, 3):
             if monitoring.get_tool(tool) is None:
                 monitoring.use_tool_id(tool, "tracestitch")
@@ -85,11 +83,13 @@ class Watch:
         if mark.frame_code is not None and _holds(frame, mark, direct=error.__dict__.get(_KEY) is mark):
             return
         mark.frame_id, mark.frame_code = id(frame), code
-        mark.error = (type_name(error), str(error)[:LONGEST_MESSAGE])
+        mark.error = (frames.type_name(type(error)), str(error)[:LONGEST_MESSAGE])
         mark.caught_ns = time.time_ns()
         if frames.is_user_code(code):
             mark.caught_at = frames.file_location(
-                code.co_filename, _line_of(code, offset), frames.frame_location(frame).function
+                code.co_filename,
+                except_line(code, offset, type(error)),
+                frames.frame_location(frame).function,
             )
         else:
             mark.caught_at = None
@@ -101,6 +101,7 @@ WATCH = Watch()
 
 def mark(failure: object) -> None:
     """Follow this exception, or answer that an exception may carry, until the current span ends."""
+    WATCH.start()
     if not WATCH.active:
         return
     span = trace.get_current_span()
@@ -111,11 +112,6 @@ def mark(failure: object) -> None:
         new = Mark()
         marks.append(new)
         vars(failure)[_KEY] = new
-
-
-def type_name(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def logged(record: LogRecord) -> None:
@@ -131,23 +127,26 @@ def logged(record: LogRecord) -> None:
             _tell_function(record)
 
 
-def take(span_id: int) -> list[Swallowed]:
-    """What was swallowed while this span was current; asked once, when it ends."""
-    if not WATCH.pending:
-        return []
-    return [
-        _told(one) for one in WATCH.pending.pop(span_id, ()) if one.caught_at is not None and not one.told
-    ]
+def complete(span: ReadableSpan) -> None:
+    """Adds to a span that has just ended what was swallowed while it was current."""
+    context = span.get_span_context()
+    if not WATCH.pending or context is None:
+        return
+    with guard("watching for swallowed errors"):
+        for one in WATCH.pending.pop(context.span_id, ()):
+            if one.caught_at is not None and not one.told:
+                # Only now is it known that nobody was told, and an ended span takes no events through its API.
+                events: Any = span._events
+                events.append(_event(one, one.caught_at))
 
 
-def _told(mark: Mark) -> Swallowed:
+def _event(mark: Mark, caught_at: frames.CodeLocation) -> Event:
     attributes: dict[str, AttributeValue] = {
         "exception.type": mark.error[0],
         "exception.message": scrub.scrub_text(mark.error[1]),
+        **frames.location_attributes(caught_at),
     }
-    if mark.caught_at is not None:
-        attributes.update(frames.location_attributes(mark.caught_at))
-    return Swallowed(time_ns=mark.caught_ns, attributes=attributes)
+    return Event(EVENT, attributes, mark.caught_ns)
 
 
 def _tell_function(record: LogRecord) -> None:
@@ -195,9 +194,27 @@ def _holds(frame: FrameType, mark: Mark, *, direct: bool) -> bool:
     return False
 
 
-def _line_of(code: CodeType, offset: int) -> int:
-    """The line of the `except` at the head of the handler."""
-    for start, end, line in code.co_lines():
-        if end > offset and line is not None and start >= 0:
-            return line
-    return code.co_firstlineno
+def except_line(code: CodeType, offset: int, kind: type[BaseException]) -> int:
+    """The line of the `except` clause that takes this kind of error, in the handler that starts at the offset.
+
+    Read from the compiled clauses, by the names of the classes they test: the source may be out of reach here.
+    """
+    names = {ancestor.__name__ for ancestor in kind.__mro__}
+    tested: set[object] = set()
+    head, next_clause, checking = 0, offset, False
+    for instruction in dis.get_instructions(code):
+        line = instruction.positions.lineno if instruction.positions is not None else None
+        if instruction.offset < next_clause:
+            continue
+        head = head or line or 0
+        if instruction.opname == "CHECK_EXC_MATCH":
+            if tested & names:
+                return line or head
+            tested, checking = set(), True
+        elif checking and instruction.opname.startswith("POP_JUMP"):
+            next_clause, checking = int(instruction.argval), False
+        elif instruction.opname == "RERAISE":
+            break
+        else:
+            tested.add(instruction.argval)
+    return head or code.co_firstlineno

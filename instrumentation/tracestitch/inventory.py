@@ -1,0 +1,189 @@
+"""What this process is made of, sent once in the background: Python, packages, framework settings as names and
+keyed hashes, security switches, middleware, routes, databases and the server's command."""
+
+import hashlib
+import hmac
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from tracestitch import databases, export, inventory_django, inventory_flask, scrub
+from tracestitch.safety import guard
+
+EVENT = "tracestitch.inventory"
+HASH_BYTES = 3  # enough to see a difference, too little to confirm a guess
+_NAME_SEPARATORS = re.compile(r"[-_.]+")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_DISTRIBUTION = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-]+)(?:-py\d.*)?\.(?:dist|egg)-info"
+)
+_DEEPEST_VALUE = 6
+_LONGEST_ARGUMENT = 300
+_MOST_ARGUMENTS = 40
+
+
+class Schedule:
+    """Sends the inventory once in each process, forked ones included."""
+
+    def __init__(self) -> None:
+        self.process = 0
+
+    def once(self, app: object) -> None:
+        process = os.getpid()
+        if self.process == process:
+            return
+        self.process = process
+        export.background(lambda: _send(app))
+
+
+_SCHEDULE = Schedule()
+
+
+def schedule(app: object = None) -> None:
+    """Call it after a request or task, with the Flask or Celery app where there is one; it costs one comparison
+    after the first time."""
+    with guard("the inventory"):
+        _SCHEDULE.once(app)
+
+
+def _send(app: object) -> None:
+    body = collect(app, key=export.settings_key(), argv=sys.orig_argv, path=sys.path)
+    export.emit_event(EVENT, body)
+
+
+def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequence[str]) -> dict[str, Any]:
+    """The body of the event. A part that cannot be told is left out, and stops none of the others."""
+    body: dict[str, Any] = {}
+    parts: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("python", lambda: {"version": platform.python_version(), "implementation": sys.implementation.name}),
+        ("packages", lambda: packages(path)),
+        ("server", lambda: {"argv": scrubbed_arguments(argv), "model": server_model(argv)}),
+        *_framework_parts(app, key),
+    )
+    for name, part in parts:
+        with guard(f"the inventory's {name}"):
+            value = part()
+            if value:
+                body[name] = value
+    return body
+
+
+def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    settings = inventory_django.configured_settings()
+    if settings is not None:
+        return (
+            ("framework", inventory_django.framework),
+            ("codebase", lambda: inventory_django.codebase(settings)),
+            ("settings", lambda: hashed(inventory_django.explicit(settings), key)),
+            ("security", lambda: inventory_django.security(settings)),
+            ("debug_location", lambda: inventory_django.debug_location(settings)),
+            ("middleware", lambda: [str(name) for name in settings.MIDDLEWARE]),
+            ("routes", inventory_django.routes),
+            ("databases", lambda: inventory_django.databases_of(settings) + _sqlalchemy_databases()),
+        )
+    if inventory_flask.is_flask(app):
+        return (
+            ("framework", inventory_flask.framework),
+            ("codebase", lambda: inventory_flask.codebase(app)),
+            ("settings", lambda: hashed(inventory_flask.configuration(app), key)),
+            ("security", lambda: inventory_flask.security(app)),
+            ("debug_location", lambda: inventory_flask.debug_location(app)),
+            ("middleware", lambda: inventory_flask.middleware(app)),
+            ("routes", lambda: inventory_flask.routes(app)),
+            ("databases", _sqlalchemy_databases),
+        )
+    return (*_celery_parts(app), ("databases", _sqlalchemy_databases))
+
+
+def _celery_parts(app: Any) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    celery = sys.modules.get("celery")
+    if celery is None or not isinstance(app, celery.Celery):
+        return ()
+    return (
+        ("framework", lambda: {"name": "celery", "version": celery.__version__}),
+        ("codebase", lambda: str(app.main or "")),
+        ("routes", list),
+    )
+
+
+def _sqlalchemy_databases() -> list[dict[str, str]]:
+    return [databases.described("", database) for database in databases.SEEN.all()]
+
+
+def packages(path: Iterable[str]) -> dict[str, str]:
+    """From the names of the metadata folders: reading the metadata of 200 packages takes a hundred times as long."""
+    found: dict[str, str] = {}
+    for folder in path:
+        try:
+            names = os.listdir(folder or os.curdir)
+        except OSError:
+            continue
+        for name in names:
+            distribution = _DISTRIBUTION.fullmatch(name)
+            if distribution:
+                found.setdefault(_normalised(distribution["name"]), distribution["version"])
+    return dict(sorted(found.items()))
+
+
+def _normalised(name: str) -> str:
+    return _NAME_SEPARATORS.sub("-", name).lower()
+
+
+def hashed(settings: Mapping[str, Any], key: bytes | None) -> dict[str, str]:
+    """Names with keyed hashes of their values, never a value; without a key the hashes are empty."""
+    return {name: _hash(key, name, settings[name]) if key else "" for name in sorted(settings)}
+
+
+def _hash(key: bytes, name: str, value: object) -> str:
+    text = f"{name}={stable_text(value)}"
+    return hmac.new(key, text.encode("utf-8", "replace"), hashlib.sha256).digest()[:HASH_BYTES].hex()
+
+
+def stable_text(value: object, depth: int = 0) -> str:
+    """`repr`, but equal for equal values in any process: sets sorted, addresses of objects left out."""
+    if depth < _DEEPEST_VALUE:
+        if isinstance(value, dict):
+            pairs = sorted(
+                f"{stable_text(name, depth + 1)}: {stable_text(item, depth + 1)}"
+                for name, item in value.items()
+            )
+            return "{" + ", ".join(pairs) + "}"
+        if isinstance(value, set | frozenset):
+            return "{" + ", ".join(sorted(stable_text(item, depth + 1) for item in value)) + "}"
+        if isinstance(value, list | tuple):
+            return "[" + ", ".join(stable_text(item, depth + 1) for item in value) + "]"
+    return _ADDRESS.sub("", repr(value))
+
+
+def scrubbed_arguments(argv: Sequence[str]) -> list[str]:
+    """The command without what follows `--password` and its like."""
+    scrubbed: list[str] = []
+    secret_follows = False
+    for argument in argv[:_MOST_ARGUMENTS]:
+        hides = secret_follows and not argument.startswith("-")
+        scrubbed.append(scrub.REDACTED if hides else scrub.scrub_text(argument[:_LONGEST_ARGUMENT]))
+        secret_follows = argument.startswith("-") and "=" not in argument and scrub.is_secret_key(argument)
+    return scrubbed
+
+
+def server_model(argv: Sequence[str]) -> str:
+    """What serves or works here, told by what is loaded: `gunicorn sync`, `runserver`, `celery`, …"""
+    words = {os.path.basename(argument) for argument in argv[:4]}
+    for worker in ("gthread", "ggevent", "geventlet", "gtornado", "sync"):
+        if f"gunicorn.workers.{worker}" in sys.modules:
+            return f"gunicorn {worker}"
+    if "gunicorn" in words:
+        return "gunicorn"
+    if "celery" in words:
+        return "celery " + next((word for word in ("worker", "beat") if word in argv), "")
+    if words & {"runserver", "runserver_plus"}:
+        return "runserver"
+    if "flask" in words and "run" in words:
+        return "flask run"
+    for module in ("uwsgi", "mod_wsgi", "uvicorn", "hypercorn", "daphne", "waitress"):
+        if module in sys.modules or module in words:
+            return module
+    return "werkzeug" if "werkzeug.serving" in sys.modules else "python"
