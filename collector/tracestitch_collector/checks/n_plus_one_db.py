@@ -1,0 +1,160 @@
+"""n-plus-one-db: one query for a list, then one more for each of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+
+from tracestitch_collector.checks import prevalence, statements, suppression, wording
+from tracestitch_collector.checks.evidence import Evidence, Place
+from tracestitch_collector.checks.finding import Finding, Pitfall, Severity, fingerprint
+from tracestitch_collector.checks.framework import of_service, orm_of
+from tracestitch_collector.checks.prevalence import Case
+from tracestitch_collector.checks.relation import fix_for
+from tracestitch_collector.checks.sensitivity import Sensitivity, in_environment
+from tracestitch_collector.model import Span
+from tracestitch_collector.traces.code import place
+from tracestitch_collector.traces.intervals import union_ns
+from tracestitch_collector.traces.tree import Node
+
+ID = "n-plus-one-db"
+PITFALL: Pitfall = "P4"
+TITLE = "One query per row"
+
+LEAST_REPEATS = 5
+SLOW_NS = 50_000_000
+MANY_IN_DEVELOPMENT = 10
+"""Repeats that are reported however fast they were: a laptop's database answers in microseconds."""
+MANY = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loop(Case):
+    statement: str
+    source: Span | None = field(repr=False)
+    """The query before the first repeat, whose rows are looped over, as far as can be told."""
+
+
+def find(evidence: Evidence) -> Iterable[Finding]:
+    loops: dict[tuple[Place, str], list[Loop]] = {}
+    for unit in evidence.units:
+        sensitivity = in_environment(unit.environment)
+        siblings: dict[int, list[Node]] = {}
+        for node in unit.nodes:
+            if node.span.text("db.query.text"):
+                siblings.setdefault(node.parent, []).append(node)
+        for queries in siblings.values():
+            for nodes, statement, source in _repeated(queries, sensitivity):
+                whole = prevalence.on_critical_path_ns(unit.tree, nodes)
+                loop = Loop(
+                    unit=unit,
+                    spans=tuple(node.span for node in nodes),
+                    cost_ns=whole * (len(nodes) - 1) // len(nodes),
+                    statement=statement,
+                    source=source,
+                )
+                loops.setdefault((unit.place, statement), []).append(loop)
+    for (where, statement), cases in loops.items():
+        if in_environment(prevalence.latest(cases).unit.environment).allows(
+            _units(cases), evidence.eligible[where]
+        ):
+            yield _finding(evidence, where, statement, cases)
+
+
+def _repeated(queries: list[Node], sensitivity: Sensitivity) -> Iterator[tuple[list[Node], str, Span | None]]:
+    """Of the queries beneath one span: those that are one statement again and again."""
+    if len(queries) < LEAST_REPEATS:
+        return
+    groups: dict[tuple[str, str], list[Node]] = {}
+    for node in queries:
+        statement = statements.normal(node.span.text("db.query.text"))
+        groups.setdefault((node.span.text("db.namespace"), statement), []).append(node)
+    for (_, statement), nodes in groups.items():
+        if not _is_loop(statement, nodes, sensitivity):
+            continue
+        first = nodes[0]
+        before = [n.span for n in queries if n.span.end_ns <= first.span.start_ns and n not in nodes]
+        source = next((span for span in reversed(before) if statements.operation(span) == "SELECT"), None)
+        yield nodes, statement, source
+
+
+def _is_loop(statement: str, nodes: list[Node], sensitivity: Sensitivity) -> bool:
+    if len(nodes) < LEAST_REPEATS or not statement or _pages(statement, nodes):
+        return False
+    span = nodes[0].span
+    if statements.operation(span) not in ("SELECT", "WITH"):
+        return False
+    if span.text("db.system.name").lower() in statements.NOT_RELATIONAL:
+        return False
+    many = MANY_IN_DEVELOPMENT if sensitivity.development else MANY
+    return len(nodes) >= many or _together_ns(tuple(node.span for node in nodes)) >= SLOW_NS
+
+
+def _pages(statement: str, nodes: list[Node]) -> bool:
+    """SQLAlchemy writes an offset even for one row: what brings single rows turns no pages."""
+    rows = [node.span.number("db.response.returned_rows") for node in nodes]
+    return statements.is_page(statement) and not all(count is not None and count <= 1 for count in rows)
+
+
+def _together_ns(spans: Iterable[Span]) -> int:
+    return union_ns((span.start_ns, span.end_ns) for span in spans)
+
+
+def _units(cases: Iterable[Case]) -> int:
+    return len({id(case.unit) for case in cases})
+
+
+def _finding(evidence: Evidence, where: Place, statement: str, cases: list[Loop]) -> Finding:
+    service, operation = where
+    last = prevalence.latest(cases)
+    repeats_typical = round(median(len(case.spans) for case in cases))
+    together = round(median(_together_ns(case.spans) for case in cases))
+    needed = 1 + (last.source is not None)
+    made = repeats_typical + (last.source is not None)
+    location = prevalence.common_location(last.spans)
+    first_ns, last_ns = prevalence.first_and_last_ns(cases)
+    affected, eligible = _units(cases), evidence.eligible[where]
+    framework = of_service(service, evidence.inventories, (last.spans[0], last.unit.entry.span))
+    return Finding(
+        fingerprint=fingerprint(ID, service, operation, statement),
+        check=ID,
+        pitfall=PITFALL,
+        severity=_severity(repeats_typical, together),
+        tier="B",
+        title=f"{made:,} queries where {needed} would do",
+        service=service,
+        operation=operation,
+        location=location,
+        evidence=prevalence.exhibits(cases),
+        affected=affected,
+        eligible=eligible,
+        impact=prevalence.impact(
+            cases,
+            tuple(evidence.at(where)),
+            f"{wording.duration(together)} of queries in {wording.share(affected, eligible)} "
+            f"to {operation}; the number grows with the list.",
+        ),
+        fix=fix_for(last.spans[0], last.source, location, orm_of(last.spans[0], framework)),
+        first_seen_ns=first_ns,
+        last_seen_ns=last_ns,
+        suppressed_by=suppression.reason_for(ID, last.spans),
+        details=_details(last, statement, made),
+    )
+
+
+def _severity(repeated: int, together_ns: int) -> Severity:
+    if together_ns >= 1_000_000_000:
+        return "critical"
+    return "important" if together_ns >= SLOW_NS or repeated >= MANY else "normal"
+
+
+def _details(loop: Loop, statement: str, made: int) -> tuple[tuple[str, str], ...]:
+    found = [("repeated statement", wording.shortened(statement)), ("queries in one request", f"{made:,}")]
+    if loop.source is not None:
+        found.append(("statement before the loop", wording.shortened(loop.source.text("db.query.text"))))
+        asked_at = place(prevalence.common_location((loop.source,)))
+        if asked_at:
+            found.append(("asked at", asked_at))
+    found.append(("time in these queries", wording.duration(_together_ns(loop.spans))))
+    return tuple(found)

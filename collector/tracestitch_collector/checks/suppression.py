@@ -1,0 +1,34 @@
+"""What `# tracestitch: ignore[check-id] reason` at a line of code says about the spans of that line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tracestitch_collector.model import Attributes, Span
+
+WITHOUT_REASON = "suppressed at the line of code"
+
+
+def reason_in(check: str, attributes: Attributes) -> str | None:
+    """The reason for ignoring the check here, or None where nobody asked for it."""
+    marks = attributes.get("tracestitch.ignore")
+    if isinstance(marks, str):
+        marks = (marks,)
+    if not isinstance(marks, tuple):
+        return None
+    for mark in marks:
+        if isinstance(mark, str):
+            ignored, _, reason = mark.partition(" ")
+            if ignored in (check, "*"):
+                return reason.strip() or WITHOUT_REASON
+    return None
+
+
+def reason_for(check: str, spans: Iterable[Span]) -> str | None:
+    """The first reason given at the line of any of the spans, or in one of their events."""
+    for span in spans:
+        for attributes in (span.attributes, *(event.attributes for event in span.events)):
+            reason = reason_in(check, attributes)
+            if reason is not None:
+                return reason
+    return None
