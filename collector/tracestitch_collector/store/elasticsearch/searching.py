@@ -1,0 +1,158 @@
+"""Asking Elasticsearch: one place for deadlines, missing indices and answers that are only a part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from tracestitch_collector.store.elasticsearch.client import answering
+from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
+from tracestitch_collector.store.store import Window
+
+Query = dict[str, Any]
+
+PAGE = 10_000
+"""The most that one search may return (index.max_result_window)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    hits: Sequence[Mapping[str, Any]]
+    total: int
+    aggregations: Mapping[str, Any] = field(default_factory=dict)
+    partial: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searcher:
+    """The client, and how long a question may take."""
+
+    client: Elasticsearch
+    settings: ElasticsearchSettings
+
+    @property
+    def spans(self) -> str:
+        return self.settings.span_streams
+
+    @property
+    def logs(self) -> str:
+        return self.settings.log_streams
+
+    def search(self, index: str, query: Query, *, size: int = 0, **body: Any) -> Answer:
+        """Raises `Unavailable`. A missing index is an empty one."""
+        with answering(self.settings):
+            answer = self.client.search(
+                index=index,
+                query=query,
+                size=size,
+                timeout=f"{self.settings.deadline_s:g}s",
+                ignore_unavailable=True,
+                allow_no_indices=True,
+                **{"track_total_hits": False, **body},
+            )
+        return _answer(answer.body, self.settings.deadline_s)
+
+    def every(self, index: str, query: Query, sort: Sequence[Mapping[str, str]], cap: int) -> Answer:
+        """All that match with their documents, page after page over one view of the data."""
+        first = self.search(index, query, size=PAGE, sort=sort, track_total_hits=True)
+        if first.total <= PAGE or first.partial:
+            return first
+        hits: list[Mapping[str, Any]] = []
+        partial = ""
+        for page in self._pages(index, query, sort):
+            hits += page.hits
+            partial = page.partial
+            if len(hits) >= cap:
+                partial = f"only the first {cap:,} of {first.total:,} are shown"
+                break
+        return Answer(hits=hits[:cap], total=first.total, partial=partial)
+
+    def _pages(self, index: str, query: Query, sort: Sequence[Mapping[str, str]]) -> Iterator[Answer]:
+        with answering(self.settings):
+            view = self.client.open_point_in_time(index=index, keep_alive="1m", ignore_unavailable=True)["id"]
+        try:
+            after: list[Any] | None = None
+            while True:
+                page = self._view_page(view, query, sort, after)
+                yield page
+                if len(page.hits) < PAGE or page.partial:
+                    return
+                after = page.hits[-1]["sort"]
+        finally:
+            with answering(self.settings):
+                self.client.close_point_in_time(id=view)
+
+    def _view_page(
+        self, view: str, query: Query, sort: Sequence[Mapping[str, str]], after: list[Any] | None
+    ) -> Answer:
+        with answering(self.settings):
+            answer = self.client.search(
+                pit={"id": view, "keep_alive": "1m"},
+                query=query,
+                size=PAGE,
+                sort=[*sort, {"_shard_doc": "asc"}],
+                search_after=after,
+                timeout=f"{self.settings.deadline_s:g}s",
+                track_total_hits=False,
+            )
+        return _answer(answer.body, self.settings.deadline_s)
+
+
+def _answer(body: Mapping[str, Any], deadline_s: float) -> Answer:
+    hits = body.get("hits") or {}
+    failed = (body.get("_shards") or {}).get("failed", 0)
+    partial = ""
+    if body.get("timed_out"):
+        partial = f"Elasticsearch found this much within {deadline_s:g} s; there may be more"
+    elif failed:
+        partial = f"{failed} shards of Elasticsearch did not answer; there may be more"
+    return Answer(
+        hits=hits.get("hits", ()),
+        total=(hits.get("total") or {}).get("value", 0),
+        aggregations=body.get("aggregations") or {},
+        partial=partial,
+    )
+
+
+MAX_LONG = 2**63 - 1
+MAX_MILLISECONDS = MAX_LONG // 1_000_000
+
+
+def within(window: Window, field: str) -> list[Query]:
+    """Exact times by our own field, and `@timestamp` beside it so that shards outside are skipped at once."""
+    start, end = (max(-MAX_LONG, min(MAX_LONG, time)) for time in (window.start_ns, window.end_ns))
+    return [
+        {"range": {field: {"gte": start, "lt": end}}},
+        {
+            "range": {
+                "@timestamp": {
+                    "gte": start // 1_000_000,
+                    "lte": min(end // 1_000_000, MAX_MILLISECONDS),
+                    "format": "epoch_millis",
+                }
+            }
+        },
+    ]
+
+
+def all_of(*conditions: Query, none_of: Sequence[Query] = ()) -> Query:
+    """Conditions without scores."""
+    clauses: dict[str, Any] = {"filter": list(conditions)}
+    if none_of:
+        clauses["must_not"] = list(none_of)
+    return {"bool": clauses}
+
+
+def any_of(*conditions: Query) -> Query:
+    return {"bool": {"should": list(conditions), "minimum_should_match": 1}}
+
+
+def exists(field: str) -> Query:
+    return {"exists": {"field": field}}
+
+
+def term(field: str, value: str | int) -> Query:
+    return {"term": {field: value}}
