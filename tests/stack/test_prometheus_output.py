@@ -82,7 +82,7 @@ def test_a_bucket_carries_the_ids_of_its_latest_span_as_exemplar() -> None:
 
 
 def call(
-    trace: int, client: int, server: int, **server_columns: object
+    trace: int, client: int, server: int, **server_columns: int
 ) -> tuple[dict[str, object], dict[str, object]]:
     return (
         span(trace, client, None, kind=CLIENT, service_name="storefront", duration_ns=50_000_000),
@@ -227,6 +227,13 @@ def test_an_open_finding_is_one_until_it_is_suppressed_or_forgotten() -> None:
     }
     clock.now_ns += 61 * SECOND_NS
     assert values(aggregator, "tracestitch_findings", *labels) == {}
+
+
+def test_the_build_says_where_alerts_link_to() -> None:
+    aggregator = Aggregator(public_url="https://traces.example", version="1.2.3")
+    assert values(aggregator, "tracestitch_build_info", "version", "public_url") == {
+        ("1.2.3", "https://traces.example"): 1
+    }
 
 
 def test_findings_beyond_a_thousand_are_one_sum() -> None:

@@ -40,6 +40,8 @@ class Aggregator(Collector):
     def __init__(
         self,
         *,
+        public_url: str = "",
+        version: str = "",
         clock: Callable[[], int] = time.time_ns,
         max_series: int = 2_000,
         idle_ns: int = 3_600 * SECOND_NS,
@@ -47,6 +49,7 @@ class Aggregator(Collector):
         max_waiting: int = 50_000,
         finding_expiry_ns: int = 24 * 3_600 * SECOND_NS,
     ) -> None:
+        self._build = {"version": version, "public_url": public_url}
         self._clock = clock
         self._lock = threading.Lock()
         self._spans = Family(labels=_SPAN_LABELS, max_series=max_series, idle_ns=idle_ns)
@@ -111,6 +114,13 @@ class Aggregator(Collector):
             self._logs.add(tuple(row[name] for name in _LOG_LABELS), row["count_all"], now_ns)
 
     def _own_metrics(self) -> Iterator[Metric]:
+        build = Metric(
+            "tracestitch_build_info",
+            "The version, and where people reach the dashboard: alerts link there.",
+            "gauge",
+        )
+        build.add_sample("tracestitch_build_info", self._build, 1)
+        yield build
         series = Metric("tracestitch_metric_series", "Series kept by the Prometheus output.", "gauge")
         overflow = Metric(
             "tracestitch_metric_series_overflow", "Items counted in an overflow series.", "counter"
