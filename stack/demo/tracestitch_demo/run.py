@@ -151,7 +151,18 @@ def _seed(environment: Mapping[str, str]) -> None:
 
 def _bare_round(options: Options, opened: Shop, screen: Screen) -> int:
     tally = load.drive(opened.urls, options.rounds, screen.progress)
-    rows = [_answers(tally)]
+    deadline = time.monotonic() + ARRIVED_WITHIN_S
+    while True:
+        written, ordered = shop.receipts(options.data / "shop")
+        if written == ordered or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    receipts = Row(
+        outcome="ok" if 0 < written == ordered else "missing",
+        what="the worker wrote every receipt",
+        found=f"{written} of {ordered}",
+    )
+    rows = [_answers(tally), receipts]
     screen.table(rows)
     return _exit_code(rows)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +44,16 @@ class Shop:
     """Of every process of the shop."""
     pricing_of_its_own: bool
     """Whether pricing runs in another environment than the rest."""
+
+
+def receipts(data: Path) -> tuple[int, int]:
+    """How many receipts the worker has written, and how many orders are waiting for one or have it."""
+    with closing(sqlite3.connect(f"file:{data / 'storefront.sqlite'}?mode=ro", uri=True)) as database:
+        written, ordered = database.execute(
+            "SELECT (SELECT count(*) FROM shop_receipt),"
+            " (SELECT count(*) FROM shop_order WHERE reference NOT LIKE 'past-%')"
+        ).fetchone()
+    return written, ordered
 
 
 def choose_ports(base: int, names: tuple[str, ...]) -> dict[str, int]:
@@ -114,6 +126,8 @@ def _processes(ports: Mapping[str, int], pricing_python: str) -> tuple[Process, 
         "-A",
         f"{package}.storefront.celery",
         "worker",
+        "--without-gossip",
+        "--without-mingle",
         "--concurrency",
         "1",
         "--loglevel",

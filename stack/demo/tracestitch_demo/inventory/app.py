@@ -7,6 +7,7 @@ import sys
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
 from tracestitch_demo.inventory import reservations, stock
 from tracestitch_demo.inventory.models import open_catalogue
@@ -19,9 +20,9 @@ app.register_blueprint(stock.routes)
 app.register_blueprint(reservations.routes)
 
 
-@app.get("/healthz")
-def healthz() -> ResponseReturnValue:
-    return {"status": "ok"}
+@app.errorhandler(404)
+def not_found(error: NotFound) -> ResponseReturnValue:
+    return {"error": error.description}, 404
 
 
 if __name__ == "__main__":

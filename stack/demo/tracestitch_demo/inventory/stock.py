@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, current_app
+from flask import Blueprint, abort, current_app
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -41,5 +41,5 @@ def one(sku: str) -> ResponseReturnValue:
     with Session(current_app.config["CATALOGUE"]) as session:
         product = session.scalar(select(Product).where(Product.sku == sku))
         if product is None:
-            return {"error": f"no product {sku}"}, 404  # pitfall: error-contract-drift
+            abort(404, f"no product {sku}")  # pitfall: error-contract-drift
         return {"sku": product.sku, "units": product.units}

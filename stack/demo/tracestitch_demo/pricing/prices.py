@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import current_app, request
+from flask import Response, current_app, request
 from flask_restful import Resource
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.exceptions import NotFound
 
 from tracestitch_demo.pricing.models import Product
+from tracestitch_demo.problems import problem
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,6 @@ class Offer(Resource):
 
 
 class Voucher(Resource):
-    def get(self, code: str) -> dict[str, Any]:
+    def get(self, code: str) -> Response:
         logger.warning("Voucher %s was asked for while vouchers are being recalculated", code)
-        raise ServiceUnavailable("Vouchers are being recalculated.")
+        return problem(503, "No vouchers now", "Vouchers are being recalculated.")
