@@ -1,0 +1,85 @@
+"""Django's statements, seen by an execute wrapper on every connection: all backends alike, no driver patched."""
+
+from collections.abc import Sized
+from types import ModuleType
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
+
+from tracestitch import calls, databases, frames, sql
+from tracestitch.safety import guard
+from tracestitch.tracing import tracer
+
+
+def patch_signals(module: ModuleType) -> None:
+    module.connection_created.connect(_observe, weak=False, dispatch_uid="tracestitch")
+
+
+def _observe(connection: Any, **_: Any) -> None:
+    with guard("observing a database connection"):
+        wrappers = connection.execute_wrappers
+        if not any(isinstance(wrapper, StatementObserver) for wrapper in wrappers):
+            wrappers.insert(0, StatementObserver(connection))
+
+
+class StatementObserver:
+    """Stands around each statement of one connection."""
+
+    def __init__(self, connection: Any) -> None:
+        settings = connection.settings_dict
+        namespace, host = str(settings.get("NAME") or ""), str(settings.get("HOST") or "")
+        database = databases.database(connection.vendor, namespace, host, settings.get("PORT"))
+        self._fixed = database.attributes()
+        databases.SEEN.add(database)
+
+    def __call__(self, execute: Any, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        # Statements outside of any request or task (migrations, shells) would each be a trace of their own.
+        if not trace.get_current_span().is_recording():
+            return execute(statement, params, many, context)
+        span = None
+        with guard("starting a statement's span"):
+            span = self._start(statement, params, many, context)
+        if span is None:
+            return execute(statement, params, many, context)
+        try:
+            result = execute(statement, params, many, context)
+        except BaseException as error:
+            with guard("ending a statement's span"):
+                calls.fail(span, error)
+            span.end()
+            raise
+        with guard("ending a statement's span"):
+            self._count_rows(span, context)
+        span.end()
+        return result
+
+    def _start(self, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> trace.Span:
+        text = statement if isinstance(statement, str) else str(statement)
+        operation, table = sql.operation_and_table(text)
+        summary = f"{operation} {table}".strip() or self._fixed["db.system.name"]
+        attributes: dict[str, AttributeValue] = {
+            **self._fixed,
+            "db.query.text": sql.template(text),
+            "db.query.summary": summary,
+            "tracestitch.db.in_transaction": bool(context["connection"].in_atomic_block),
+        }
+        if operation:
+            attributes["db.operation.name"] = operation
+        if table:
+            attributes["db.collection.name"] = table
+        if many and isinstance(params, Sized):
+            attributes["db.operation.batch.size"] = len(params)
+        location = frames.user_frame()
+        if location is not None:
+            attributes.update(frames.location_attributes(location))
+        return tracer().start_span(str(summary), kind=SpanKind.CLIENT, attributes=attributes)
+
+    def _count_rows(self, span: trace.Span, context: dict[str, Any]) -> None:
+        """Drivers that fetch all at once know; SQLite's does not, and says -1."""
+        cursor = context.get("cursor")
+        count = getattr(getattr(cursor, "cursor", None), "rowcount", -1)
+        description = getattr(getattr(cursor, "cursor", None), "description", None)
+        if isinstance(count, int) and count >= 0 and description is not None:
+            span.set_attribute("db.response.returned_rows", count)

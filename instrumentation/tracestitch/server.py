@@ -1,0 +1,329 @@
+"""One request being served, whatever the framework: its span from the first byte in to the last byte out.
+
+The walk for a line of user code stops at this file: what lies beyond it is the server.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from tracestitch import inventory
+from tracestitch.bodies import body_shape, content_type
+from tracestitch.exceptions import record_exception
+from tracestitch.frames import CodeLocation, location_attributes, type_name
+from tracestitch.safety import guard, safely
+from tracestitch.scrub import scrub_query, scrub_text
+from tracestitch.tracing import tracer
+
+Environ = MutableMapping[str, Any]
+StartResponse = Callable[..., Any]
+
+_CALL_KEY = context.create_key("tracestitch-server-call")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+
+class ServerCall:
+    """What is learnt about a request while it is served; `end` writes it on the span, once."""
+
+    __slots__ = (
+        "_app",
+        "_attributes",
+        "_ended",
+        "_errors",
+        "_method",
+        "_route",
+        "_status",
+        "context",
+        "followed",
+        "marker",
+        "span",
+    )
+
+    def __init__(self, span: Span, base: Context, method: str, marker: object) -> None:
+        self.span = span
+        self.context = context.set_value(_CALL_KEY, self, trace.set_span_in_context(span, base))
+        # What stays the same object when a request is handed from one app to another inside the process.
+        self.marker = marker
+        self._method = method
+        self._route: str | None = None
+        self._status: int | None = None
+        self._attributes: dict[str, AttributeValue] = {}
+        self._errors: list[tuple[BaseException, bool]] = []
+        self._app: object = None
+        self._ended = False
+        # Somebody will end this call when the body ends.
+        self.followed = False
+
+    def describe(self, app: object, route: str | None, view: CodeLocation | None) -> None:
+        self._app = app
+        if route is not None:
+            self._route = route
+        if view is not None:
+            self._attributes.update(location_attributes(view))
+
+    def started(self, status: int) -> None:
+        self._status = status
+
+    def failed(self, error: BaseException, *, handled: bool) -> None:
+        """`handled`: the app answers by a handler of its own."""
+        if not any(error is known for known, _ in self._errors):
+            self._errors.append((error, handled))
+            record_exception(self.span, error, handled=handled)
+
+    def error_body(self, status: int, content_type_header: str | None, body: bytes | None) -> None:
+        """Of a 4xx or 5xx answer; no body where reading it would use up a stream."""
+        media_type = content_type(content_type_header)
+        if status < 400 or not media_type:
+            return
+        self._attributes["tracestitch.response.content_type"] = media_type
+        shape = body_shape(media_type, body) if body is not None else None
+        if shape is not None:
+            self._attributes["tracestitch.response.body_shape"] = shape
+
+    def end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        with guard("ending a server span"):
+            self._finish()
+        self.span.end()
+        self._errors.clear()
+        with guard("scheduling the inventory"):
+            inventory.schedule(self._app)
+
+    def _finish(self) -> None:
+        attributes, unhandled = self._attributes, [error for error, handled in self._errors if not handled]
+        if self._status is None and unhandled:
+            self._status = 500  # the exception went to the server, which answers so
+        if self._status is not None:
+            attributes["http.response.status_code"] = self._status
+        if self._route is not None:
+            attributes["http.route"] = self._route
+            self.span.update_name(f"{self._method} {self._route}")
+        if unhandled or (self._status or 0) >= 500:
+            errors = unhandled or [error for error, _ in self._errors]
+            attributes["error.type"] = type_name(type(errors[-1])) if errors else str(self._status)
+            description = scrub_text(f"{type(errors[-1]).__name__}: {errors[-1]}"[:1_000]) if errors else None
+            self.span.set_status(StatusCode.ERROR, description)
+        self.span.set_attributes(attributes)
+
+
+def current_call() -> ServerCall | None:
+    call = context.get_value(_CALL_KEY)
+    return call if isinstance(call, ServerCall) else None
+
+
+def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Callable[..., Any]]:
+    """Wraps a method `(self, environ, start_response)`; `adopt` sees to it that the call ends with the body, and
+    gives back what the server shall get."""
+
+    def make(original: Any) -> Callable[..., Any]:
+        def __call__(self: Any, environ: Environ, start_response: StartResponse) -> Any:  # noqa: N807
+            call = _begin_wsgi(environ)
+            if call is None:
+                return original(self, environ, start_response)
+            token = context.attach(call.context)
+            try:
+                result = original(self, environ, _noting_status(call, start_response))
+            except BaseException as error:
+                _fail(call, error)
+                raise
+            finally:
+                context.detach(token)
+            with guard("following a response body"):
+                return adopt(call, result)
+            call.end()
+            return result
+
+        return __call__
+
+    return make
+
+
+def observed_asgi(original: Any) -> Callable[..., Awaitable[None]]:
+    """Wraps a method `(self, scope, receive, send)`; all of the body is sent within the call."""
+
+    async def __call__(self: Any, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: N807
+        call = _begin_asgi(scope) if scope.get("type") == "http" else None
+        if call is None:
+            await original(self, scope, receive, send)
+            return
+
+        async def noting_status(message: Mapping[str, Any]) -> None:
+            if message.get("type") == "http.response.start":
+                call.started(message.get("status", 200))
+            await send(message)
+
+        token = context.attach(call.context)
+        try:
+            await original(self, scope, receive, noting_status)
+        except BaseException as error:
+            _fail(call, error)
+            raise
+        finally:
+            context.detach(token)
+            call.end()
+
+    return __call__
+
+
+class Body:
+    """A response body in whose steps the request's context is current, and whose end ends the call."""
+
+    __slots__ = ("_call", "_iterator", "_source")
+
+    def __init__(self, call: ServerCall, source: Iterable[bytes]) -> None:
+        self._call = call
+        self._source = source
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> "Body":
+        return self
+
+    def __next__(self) -> bytes:
+        token = context.attach(self._call.context)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._source)
+            return next(self._iterator)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            _fail(self._call, error)
+            raise
+        finally:
+            context.detach(token)
+
+    def close(self) -> None:
+        token = context.attach(self._call.context)
+        try:
+            close = getattr(self._source, "close", None)
+            if close is not None:
+                close()
+        finally:
+            context.detach(token)
+            self._call.end()
+
+
+def in_context(call: ServerCall, iterator: Iterator[Any]) -> Iterator[Any]:
+    """The same items, each made with the request's context current; ending the call is up to others."""
+    return Body(call, _Steps(iterator))
+
+
+class _Steps:
+    """Hides `close`, which the framework calls itself."""
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self._iterator = iterator
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._iterator
+
+
+def _fail(call: ServerCall, error: BaseException) -> None:
+    with guard("recording an exception"):
+        if isinstance(error, Exception):
+            call.failed(error, handled=False)
+    call.end()
+
+
+def _noting_status(call: ServerCall, start_response: StartResponse) -> StartResponse:
+    def noting(status: str, *rest: Any, **options: Any) -> Any:
+        with guard("reading a status"):
+            call.started(int(status[:3]))
+        return start_response(status, *rest, **options)
+
+    return noting
+
+
+@safely("starting a server span")
+def _begin_wsgi(environ: Environ) -> ServerCall | None:
+    marker = environ.get("wsgi.input")
+    outer = current_call()
+    if outer is not None and outer.marker is marker:
+        return None  # another app of this process has begun this request
+    method = environ.get("REQUEST_METHOD", "GET")
+    host, port = _host_and_port(environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""), environ)
+    path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
+    return _begin(
+        propagate.extract(environ, getter=_WSGI_GETTER),
+        marker,
+        method,
+        {
+            "url.path": path.decode("utf-8", "replace"),
+            "url.scheme": environ.get("wsgi.url_scheme", "http"),
+            "server.address": host,
+            "server.port": port,
+            "url.query": environ.get("QUERY_STRING", ""),
+            "client.address": environ.get("REMOTE_ADDR", ""),
+            "user_agent.original": environ.get("HTTP_USER_AGENT", ""),
+            "network.protocol.version": environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
+        },
+    )
+
+
+@safely("starting a server span")
+def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
+    outer = current_call()
+    if outer is not None and outer.marker is scope:
+        return None
+    headers = {
+        key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope.get("headers", ())
+    }
+    server, client = scope.get("server") or ("", None), scope.get("client") or ("", None)
+    host, port = _host_and_port(headers.get("host") or str(server[0]), {"SERVER_PORT": server[1] or ""})
+    return _begin(
+        propagate.extract(headers),
+        scope,
+        scope.get("method", "GET"),
+        {
+            "url.path": scope.get("path", ""),
+            "url.scheme": scope.get("scheme", "http"),
+            "server.address": host,
+            "server.port": port,
+            "url.query": scope.get("query_string", b"").decode("latin-1"),
+            "client.address": str(client[0]),
+            "user_agent.original": headers.get("user-agent", ""),
+            "network.protocol.version": scope.get("http_version", ""),
+        },
+    )
+
+
+def _begin(base: Context, marker: object, method: str, facts: dict[str, str | int]) -> ServerCall:
+    attributes: dict[str, AttributeValue] = {key: value for key, value in facts.items() if value}
+    if "url.query" in attributes:
+        attributes["url.query"] = scrub_query(str(facts["url.query"]))
+    known = method if method in _METHODS else "_OTHER"
+    attributes["http.request.method"] = known
+    if known != method:
+        attributes["http.request.method_original"] = str(method)[:64]
+    span_name = known if known != "_OTHER" else "HTTP"
+    span = tracer().start_span(span_name, context=base, kind=SpanKind.SERVER, attributes=attributes)
+    return ServerCall(span, base, span_name, marker)
+
+
+def _host_and_port(host: str, environ: Mapping[str, Any]) -> tuple[str, int | str]:
+    """Read from the header by hand: asking the framework may raise DisallowedHost."""
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isdigit():
+        name, port = host, str(environ.get("SERVER_PORT", ""))
+    return name.strip("[]")[:255], int(port) if port.isdigit() and len(port) < 6 else ""
+
+
+class _EnvironGetter(Getter[Mapping[str, Any]]):
+    def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
+        value = carrier.get("HTTP_" + key.upper().replace("-", "_"))
+        return [value] if isinstance(value, str) else None
+
+    def keys(self, carrier: Mapping[str, Any]) -> list[str]:
+        return [key[5:].lower().replace("_", "-") for key in carrier if key.startswith("HTTP_")]
+
+
+_WSGI_GETTER = _EnvironGetter()
