@@ -40,6 +40,7 @@ def patch_app(module: ModuleType) -> None:
         (signals.task_failure, _failed),
         (signals.task_retry, _retried),
         (signals.task_postrun, _ended),
+        (signals.worker_ready, _first_processes_started),
         (signals.worker_process_init, _process_started),
         (signals.worker_process_shutdown, _process_ends),
     )
@@ -158,6 +159,11 @@ def _ended(task: Any = None, state: Any = None, **_: Any) -> None:
         span.set_status(Status(StatusCode.ERROR))
     span.end()
     inventory.schedule(task.app)
+
+
+def _first_processes_started(**_: Any) -> None:
+    # With --max-tasks-per-child 1 there is a process for each task: they do not each repeat the inventory.
+    inventory.stand_for_forks()
 
 
 def _process_started(**_: Any) -> None:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tracestitch import databases, export, inventory_django, inventory_flask, scrub
+from tracestitch import databases, export, scrub
+from tracestitch.routes import telling_name
 from tracestitch.safety import guard
 
 EVENT = "tracestitch.inventory"
@@ -26,17 +27,21 @@ _MOST_ARGUMENTS = 40
 
 
 class Schedule:
-    """Sends the inventory once in each process, forked ones included."""
+    """Sends the inventory once in each process, forked ones included, unless their parent stands for them."""
 
     def __init__(self) -> None:
-        self.process = 0
+        self._sent_by = 0
+        self._stands_for_forks = 0
 
     def once(self, app: object) -> None:
         process = os.getpid()
-        if self.process == process:
+        if self._sent_by == process or self._stands_for_forks not in (0, process):
             return
-        self.process = process
+        self._sent_by = process
         export.background(lambda: _send(app))
+
+    def stand_for_forks(self) -> None:
+        self._stands_for_forks = os.getpid()
 
 
 _SCHEDULE = Schedule()
@@ -47,6 +52,11 @@ def schedule(app: object = None) -> None:
     after the first time."""
     with guard("the inventory"):
         _SCHEDULE.once(app)
+
+
+def stand_for_forks() -> None:
+    """From now on this process's forks only replace earlier ones, which have told what there is to tell."""
+    _SCHEDULE.stand_for_forks()
 
 
 def _send(app: object) -> None:
@@ -72,8 +82,10 @@ def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequen
 
 
 def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    settings = inventory_django.configured_settings()
+    settings = _django_settings()
     if settings is not None:
+        from tracestitch import inventory_django
+
         return (
             ("framework", inventory_django.framework),
             ("codebase", lambda: inventory_django.codebase(settings)),
@@ -84,7 +96,9 @@ def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callabl
             ("routes", inventory_django.routes),
             ("databases", lambda: inventory_django.databases_of(settings) + _sqlalchemy_databases()),
         )
-    if inventory_flask.is_flask(app):
+    if _is_flask(app):
+        from tracestitch import inventory_flask
+
         return (
             ("framework", inventory_flask.framework),
             ("codebase", lambda: inventory_flask.codebase(app)),
@@ -98,13 +112,23 @@ def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callabl
     return (*_celery_parts(app), ("databases", _sqlalchemy_databases))
 
 
+def _django_settings() -> Any | None:
+    conf = sys.modules.get("django.conf")
+    return conf.settings if conf is not None and conf.settings.configured else None
+
+
+def _is_flask(app: object) -> bool:
+    flask = sys.modules.get("flask")
+    return flask is not None and isinstance(app, flask.Flask)
+
+
 def _celery_parts(app: Any) -> tuple[tuple[str, Callable[[], Any]], ...]:
     celery = sys.modules.get("celery")
     if celery is None or not isinstance(app, celery.Celery):
         return ()
     return (
         ("framework", lambda: {"name": "celery", "version": celery.__version__}),
-        ("codebase", lambda: str(app.main or "")),
+        ("codebase", lambda: telling_name(str(app.main or ""))),
         ("routes", list),
     )
 
@@ -124,7 +148,8 @@ def packages(path: Iterable[str]) -> dict[str, str]:
         for name in names:
             distribution = _DISTRIBUTION.fullmatch(name)
             if distribution:
-                found.setdefault(_normalised(distribution["name"]), distribution["version"])
+                version = scrub.Plain(distribution["version"])
+                found.setdefault(_normalised(distribution["name"]), version)
     return dict(sorted(found.items()))
 
 
@@ -134,7 +159,7 @@ def _normalised(name: str) -> str:
 
 def hashed(settings: Mapping[str, Any], key: bytes | None) -> dict[str, str]:
     """Names with keyed hashes of their values, never a value; without a key the hashes are empty."""
-    return {name: _hash(key, name, settings[name]) if key else "" for name in sorted(settings)}
+    return {name: scrub.Plain(_hash(key, name, settings[name]) if key else "") for name in sorted(settings)}
 
 
 def _hash(key: bytes, name: str, value: object) -> str:

@@ -5,16 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tracestitch import databases, source
+from tracestitch.django import clean_route
 from tracestitch.routes import MOST_ROUTES, route
 
 _INSECURE_PREFIX = "django-insecure-"
 _SHORTEST_KEY, _FEWEST_CHARACTERS = 50, 5
 _HANDLERS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"})
-
-
-def configured_settings() -> Any | None:
-    conf = sys.modules.get("django.conf")
-    return conf.settings if conf is not None and conf.settings.configured else None
 
 
 def framework() -> dict[str, str]:
@@ -52,7 +48,7 @@ def security(settings: Any) -> dict[str, bool]:
     return switches
 
 
-def debug_location(settings: Any) -> dict[str, str | int] | None:
+def debug_location(settings: Any) -> source.Place | None:
     module = sys.modules.get(codebase(settings))
     if not settings.DEBUG or module is None:
         return None
@@ -66,7 +62,7 @@ def routes() -> list[dict[str, Any]]:
     for rule, callback in _patterns(get_resolver().url_patterns, ""):
         if len(found) == MOST_ROUTES:
             break
-        found.append(route(rule, _methods(callback), _function(callback)))
+        found.append(route(rule, _methods(callback), callback))
     return found
 
 
@@ -77,7 +73,7 @@ def _patterns(patterns: Any, prefix: str, depth: int = 0) -> Iterator[tuple[str,
             if depth < 10:
                 yield from _patterns(pattern.url_patterns, rule, depth + 1)
         else:
-            yield "/" + rule.lstrip("/"), pattern.callback
+            yield clean_route(rule), pattern.callback
 
 
 def _methods(callback: Any) -> list[str]:
@@ -87,10 +83,6 @@ def _methods(callback: Any) -> list[str]:
         return sorted(str(method).upper() for method in actions)
     kind = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
     return sorted(name.upper() for name in _HANDLERS if hasattr(kind, name)) if kind is not None else []
-
-
-def _function(callback: Any) -> Any:
-    return getattr(callback, "view_class", None) or getattr(callback, "cls", None) or callback
 
 
 def databases_of(settings: Any) -> list[dict[str, str]]:

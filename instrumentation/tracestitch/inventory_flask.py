@@ -6,18 +6,13 @@ from types import ModuleType
 from typing import Any
 
 from tracestitch import source
-from tracestitch.routes import MOST_ROUTES, route
+from tracestitch.routes import MOST_ROUTES, route, telling_name
 
 _SHORTEST_KEY = 16
 _WELL_KNOWN_KEYS = frozenset(
     {"dev", "secret", "secret key", "changeme", "change-me", "key", "test", "development"}
 )
 _IMPLICIT_METHODS = frozenset({"HEAD", "OPTIONS"})
-
-
-def is_flask(app: object) -> bool:
-    flask = sys.modules.get("flask")
-    return flask is not None and isinstance(app, flask.Flask)
 
 
 def framework() -> dict[str, str]:
@@ -29,10 +24,10 @@ def framework() -> dict[str, str]:
 def codebase(app: Any) -> str:
     """The import name; of a script run directly, the name its file would be imported by."""
     name = str(app.import_name)
-    if name != "__main__":
-        return name
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return str(spec.name if spec is not None else app.name)
+    if name == "__main__":
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        name = str(spec.name if spec is not None else app.name)
+    return telling_name(name)
 
 
 def configuration(app: Any) -> Mapping[str, Any]:
@@ -56,7 +51,7 @@ def security(app: Any) -> dict[str, bool]:
     return switches
 
 
-def debug_location(app: Any) -> dict[str, str | int] | None:
+def debug_location(app: Any) -> source.Place | None:
     return source.debug_in_modules(_own_modules(app)) if app.debug else None
 
 
@@ -91,5 +86,5 @@ def routes(app: Any) -> list[dict[str, Any]]:
             break
         view = app.view_functions.get(rule.endpoint)
         methods = sorted((rule.methods or set()) - _IMPLICIT_METHODS)
-        found.append(route(str(rule.rule), methods, getattr(view, "view_class", None) or view))
+        found.append(route(str(rule.rule), methods, view))
     return found

@@ -96,6 +96,12 @@ PLAIN_KEYS = frozenset(
 )
 
 
+class Plain(str):
+    """A text of the agent's own making whose name is data and no key: a package called `pyjwt` has a version."""
+
+    __slots__ = ()
+
+
 def is_secret_key(name: str) -> bool:
     return _SECRET_KEY.search(name) is not None
 
@@ -147,7 +153,7 @@ def scrub_attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Attr
 
 
 def scrub_attribute(key: str, value: AttributeValue) -> AttributeValue:
-    if key in PLAIN_KEYS or isinstance(value, bool | int | float):
+    if key in PLAIN_KEYS or isinstance(value, bool | int | float | Plain):
         return value
     if is_secret_key(key):
         return REDACTED

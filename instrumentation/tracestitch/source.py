@@ -8,12 +8,13 @@ from types import ModuleType
 from typing import Any
 
 from tracestitch import frames
+from tracestitch.ignores import Ignores
 
 LARGEST_FILE = 1_000_000
 MOST_FILES = 200
 _DEBUGGER_MARK = "_tracestitch_evalex"
 
-Place = dict[str, str | int]
+Place = dict[str, str | int | tuple[str, ...]]
 
 
 def patch_werkzeug_debugger(module: ModuleType) -> None:
@@ -69,7 +70,12 @@ def debug_in_modules(modules: Iterable[ModuleType]) -> Place | None:
 
 
 def _place(file: str, line: int, function: str) -> Place:
-    return {"file": os.path.abspath(file), "line": line, "function": function}
+    path = os.path.abspath(file)
+    place: Place = {"file": path, "line": line, "function": function}
+    ignored = Ignores().at(path, line)
+    if ignored:
+        place["tracestitch.ignore"] = ignored
+    return place
 
 
 def _parsed(file: str) -> ast.Module | None:
