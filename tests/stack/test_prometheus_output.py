@@ -82,11 +82,11 @@ def test_a_bucket_carries_the_ids_of_its_latest_span_as_exemplar() -> None:
 
 
 def call(
-    trace: int, client: int, server: int, **server_columns: int
+    trace: int, client: int, server: int, status_code: int = 0
 ) -> tuple[dict[str, object], dict[str, object]]:
     return (
         span(trace, client, None, kind=CLIENT, service_name="storefront", duration_ns=50_000_000),
-        span(trace, server, client, **server_columns),
+        span(trace, server, client, status_code=status_code),
     )
 
 

@@ -1,0 +1,171 @@
+"""The demo shop's own promises: its table, what it expects to be found, and that it works without the agent."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tracestitch_demo import gateway, load, pitfalls, verification
+from tracestitch_demo.pitfalls import Seed
+from tracestitch_demo.processes import DemoError, Processes
+
+README = Path(__file__).parents[2] / "stack" / "demo" / "README.md"
+
+
+def table() -> list[list[str]]:
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[1:]]
+
+
+def test_the_readme_names_every_seeded_line() -> None:
+    told = {(check, file, line) for check, file, line, _, _ in table() if file != "–"}
+    assert told == {
+        (seed.check, seed.file.removeprefix("tracestitch_demo/"), str(seed.line))
+        for seed in pitfalls.seeded()
+    }
+    assert [check for check, file, *_ in table() if file == "–"] == [pitfalls.DEPENDENCY_DRIFT]
+
+
+def test_each_pitfall_has_a_route_that_is_driven_and_a_clean_twin_beside_it() -> None:
+    routes = {route.operation: route for route in load.ROUTES}
+    for check, _, _, seeded_on, twin in table():
+        for operation in re.findall(r"`(.+?)`", seeded_on):
+            assert check in routes[operation].pitfalls
+        for operation in re.findall(r"`(.+?)`", twin):
+            assert check not in routes[operation].pitfalls
+
+
+def test_all_nine_checks_are_seeded() -> None:
+    assert {seed.check for seed in pitfalls.seeded()} | {pitfalls.DEPENDENCY_DRIFT} == {
+        "shared-database",
+        "dependency-drift",
+        "debug-exposed",
+        "n-plus-one-db",
+        "n-plus-one-http",
+        "broken-trace-context",
+        "error-contract-drift",
+        "missing-timeout",
+        "swallowed-error",
+    }
+
+
+def seed(check: str, service: str = "pricing", line: int = 7) -> Seed:
+    return Seed(check=check, file=f"tracestitch_demo/{service}/payments.py", line=line)
+
+
+def found(
+    check: str, service: str = "pricing", line: int | None = 7, operation: str = "POST /charges"
+) -> dict[str, Any]:
+    file = f"stack/demo/tracestitch_demo/{service}/payments.py"
+    return {
+        "check": check,
+        "service": service,
+        "operation": operation,
+        "title": "POST to payment without a timeout",
+        "location": None if line is None else {"file": file, "line": line, "function": "post"},
+    }
+
+
+def outcomes(findings: list[Mapping[str, Any]], *seeds: Seed) -> list[str]:
+    expected = [one for one in verification.expectations(seeds) if one.check != pitfalls.DEPENDENCY_DRIFT]
+    return [row.outcome for row in verification.judge_findings(findings, expected, skipped={})]
+
+
+def test_a_pitfall_counts_only_when_it_is_found_at_its_line() -> None:
+    assert outcomes([found("missing-timeout")], seed("missing-timeout")) == ["ok"]
+    assert outcomes([found("missing-timeout", line=8)], seed("missing-timeout")) == ["missing"]
+    assert outcomes([found("missing-timeout", line=None)], seed("missing-timeout")) == ["missing"]
+    assert outcomes([found("n-plus-one-db")], seed("missing-timeout")) == ["missing"]
+    assert outcomes([], seed("missing-timeout")) == ["missing"]
+
+
+def test_one_pitfall_in_two_services_must_be_found_in_both() -> None:
+    seeds = (seed("n-plus-one-db"), seed("n-plus-one-db", "inventory"))
+    assert outcomes([found("n-plus-one-db")], *seeds) == ["missing", "ok"]
+
+
+def test_a_pitfall_between_services_is_found_at_any_of_its_lines() -> None:
+    seeds = (seed("shared-database"), seed("shared-database", "inventory", 9))
+    assert outcomes([found("shared-database", "inventory", 9)], *seeds) == ["ok"]
+
+
+def test_a_lost_trace_context_needs_no_line() -> None:
+    assert outcomes([found("broken-trace-context", "storefront", None)], seed("broken-trace-context")) == [
+        "ok"
+    ]
+
+
+def test_findings_on_clean_routes_and_unseeded_ones_are_noise() -> None:
+    expected = verification.expectations([seed("missing-timeout")])
+    clean = found("n-plus-one-db", "inventory", operation="GET /stock/summary")
+    rows = verification.judge_silence([found("missing-timeout"), clean], expected, load.ROUTES)
+    assert [row.outcome for row in rows] == ["missing", "missing"]
+    rows = verification.judge_silence([found("missing-timeout")], expected, load.ROUTES)
+    assert [row.outcome for row in rows] == ["ok", "ok"]
+
+
+def test_the_gateway_drops_the_trace_on_one_route_only() -> None:
+    headers = {"traceparent": "00-1-2-01", "Accept": "*/*", "Host": "gateway", "X-Shop": "7"}
+    assert gateway.passed_on("/tariffs/SKU-001", headers) == {"Accept": "*/*"}
+    assert set(gateway.passed_on("/offers/SKU-001", headers)) == {"traceparent", "Accept", "X-Shop"}
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    server: HTTPServer = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_gateway_hands_through_answers_and_errors() -> None:
+    class Pricing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = (self.headers.get("traceparent") or "none").encode()
+            self.send_response(200 if self.path.startswith("/offers") else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Pricing) as pricing, serving(gateway.handler(f"http://127.0.0.1:{pricing}")) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        answers = []
+        for path in ("/offers/1", "/tariffs/1"):
+            connection.request("GET", path, headers={"traceparent": "00-1-2-01"})
+            answer = connection.getresponse()
+            answers.append((answer.status, answer.read()))
+        connection.close()
+    assert answers == [(200, b"00-1-2-01"), (404, b"none")]
+
+
+@pytest.mark.processes
+def test_a_process_that_dies_is_named_with_the_end_of_its_output(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        started = processes.start("oven", [sys.executable, "-c", "print('too hot'); raise SystemExit(3)"], {})
+        started.process.wait()
+        with pytest.raises(DemoError, match=r"(?s)oven ended with code 3.*too hot"):
+            processes.check()
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(300)
+def test_the_shop_works_without_the_agent(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tracestitch_demo.run", "--bare", "--rounds", "2", "--port-base", "0"]
+    done = subprocess.run([*command, "--data", str(tmp_path)], capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the worker wrote every receipt          2 of 2" in done.stdout
