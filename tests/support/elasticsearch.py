@@ -20,6 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from tracestitch_collector.store.elasticsearch.client import connect
+from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
+
 CURRENT = "8.19.8"
 NEXT = "9.2.0"
 """The newest major, for a smoke run."""
@@ -38,6 +41,7 @@ discovery.type: single-node
 network.host: 127.0.0.1
 http.port: 0
 transport.port: 0
+cluster.max_shards_per_node: 5000
 cluster.routing.allocation.disk.threshold_enabled: false
 xpack.security.enabled: true
 xpack.security.http.ssl.enabled: false
@@ -95,6 +99,20 @@ def server_url(config: pytest.Config, version: str = CURRENT) -> str:
 def elasticsearch_url(request: pytest.FixtureRequest) -> str:
     """Import this fixture where it is used; all modules share the one server."""
     return server_url(request.config)
+
+
+def fresh_settings(url: str, data: Path) -> ElasticsearchSettings:
+    """Streams of their own for one test."""
+    namespace = f"test{secrets.token_hex(6)}"
+    return ElasticsearchSettings(url=url, data=data, namespace=namespace, read_namespaces=namespace)
+
+
+def make_visible(settings: ElasticsearchSettings) -> None:
+    """What was written can be searched when this returns."""
+    client = connect(settings)
+    indices = f"{settings.span_streams},{settings.log_streams},{settings.findings_indices}"
+    client.indices.refresh(index=indices, ignore_unavailable=True, allow_no_indices=True)
+    client.close()
 
 
 def start(version: str) -> RealElasticsearch:

@@ -13,6 +13,7 @@ from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSett
 from tracestitch_collector.store.store import Window
 
 Query = dict[str, Any]
+Sort = Sequence[Mapping[str, str]]
 
 PAGE = 10_000
 """The most that one search may return (index.max_result_window)."""
@@ -55,14 +56,14 @@ class Searcher:
             )
         return _answer(answer.body, self.settings.deadline_s)
 
-    def every(self, index: str, query: Query, sort: Sequence[Mapping[str, str]], cap: int) -> Answer:
-        """All that match with their documents, page after page over one view of the data."""
-        first = self.search(index, query, size=PAGE, sort=sort, track_total_hits=True)
+    def every(self, index: str, query: Query, sort: Sort, cap: int, **body: Any) -> Answer:
+        """All that match, page after page over one view of the data."""
+        first = self.search(index, query, size=PAGE, sort=sort, track_total_hits=True, **body)
         if first.total <= PAGE or first.partial:
             return first
         hits: list[Mapping[str, Any]] = []
         partial = ""
-        for page in self._pages(index, query, sort):
+        for page in self._pages(index, query, sort, body):
             hits += page.hits
             partial = page.partial
             if len(hits) >= cap:
@@ -70,13 +71,16 @@ class Searcher:
                 break
         return Answer(hits=hits[:cap], total=first.total, partial=partial)
 
-    def _pages(self, index: str, query: Query, sort: Sequence[Mapping[str, str]]) -> Iterator[Answer]:
+    def _pages(self, index: str, query: Query, sort: Sort, body: Mapping[str, Any]) -> Iterator[Answer]:
         with answering(self.settings):
             view = self.client.open_point_in_time(index=index, keep_alive="1m", ignore_unavailable=True)["id"]
         try:
             after: list[Any] | None = None
             while True:
-                page = self._view_page(view, query, sort, after)
+                page = self._view_page(
+                    view,
+                    {**body, "query": query, "sort": [*sort, {"_shard_doc": "asc"}], "search_after": after},
+                )
                 yield page
                 if len(page.hits) < PAGE or page.partial:
                     return
@@ -85,18 +89,14 @@ class Searcher:
             with answering(self.settings):
                 self.client.close_point_in_time(id=view)
 
-    def _view_page(
-        self, view: str, query: Query, sort: Sequence[Mapping[str, str]], after: list[Any] | None
-    ) -> Answer:
+    def _view_page(self, view: str, body: Mapping[str, Any]) -> Answer:
         with answering(self.settings):
             answer = self.client.search(
                 pit={"id": view, "keep_alive": "1m"},
-                query=query,
                 size=PAGE,
-                sort=[*sort, {"_shard_doc": "asc"}],
-                search_after=after,
                 timeout=f"{self.settings.deadline_s:g}s",
                 track_total_hits=False,
+                **body,
             )
         return _answer(answer.body, self.settings.deadline_s)
 

@@ -1,0 +1,108 @@
+"""Who calls whom. Elasticsearch cannot join a span to its parent, so the newest traces are paired here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tracestitch_collector.store.elasticsearch.fields import (
+    CALL_KINDS,
+    KIND,
+    PARENT,
+    REQUEST_KINDS,
+    SERVICE,
+    SPAN_ID,
+    STATUS,
+    TIME,
+    TRACE_ID,
+)
+from tracestitch_collector.store.elasticsearch.searching import Query, Searcher, all_of, exists, within
+from tracestitch_collector.store.store import Dependency, Window
+
+MAX_TRACES = 1000
+MAX_SPANS = 100_000
+FIELDS = (TRACE_ID, SPAN_ID, PARENT, KIND, SERVICE, STATUS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """The part of a span that pairing looks at."""
+
+    trace_id: str
+    span_id: str
+    parent: str
+    kind: str
+    service: str
+    failed: bool
+
+
+def read_dependencies(searcher: Searcher, window: Window) -> tuple[Dependency, ...]:
+    """From the newest traces in the window."""
+    if window.end_ns <= window.start_ns:
+        return ()
+    return paired(_calls(searcher, window, _newest_traces(searcher, window)))
+
+
+def paired(calls: Iterator[Call]) -> tuple[Dependency, ...]:
+    """Each callee once, however often its span arrived."""
+    callers: dict[tuple[str, str], str] = {}
+    callees: dict[tuple[str, str], Call] = {}
+    for call in calls:
+        key = (call.trace_id, call.span_id)
+        if call.kind in CALL_KINDS:
+            callers[key] = call.service
+        else:
+            callees[key] = call
+    counts: Counter[tuple[str, str]] = Counter()
+    errors: Counter[tuple[str, str]] = Counter()
+    for call in callees.values():
+        caller = callers.get((call.trace_id, call.parent))
+        if caller is not None and caller != call.service:
+            counts[caller, call.service] += 1
+            errors[caller, call.service] += call.failed
+    return tuple(
+        Dependency(caller=caller, callee=callee, calls=calls, errors=errors[caller, callee])
+        for (caller, callee), calls in sorted(counts.items())
+    )
+
+
+def _newest_traces(searcher: Searcher, window: Window) -> list[str]:
+    called: Query = {"terms": {KIND: list(REQUEST_KINDS)}}
+    answer = searcher.search(
+        searcher.spans,
+        all_of(*within(window, TIME), called, exists(PARENT)),
+        size=MAX_TRACES,
+        collapse={"field": TRACE_ID},
+        sort=[{TIME: "desc"}],
+        source=False,
+    )
+    return [hit["fields"][TRACE_ID][0] for hit in answer.hits]
+
+
+def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Iterator[Call]:
+    if not trace_ids:
+        return
+    kinds: Query = {"terms": {KIND: [*CALL_KINDS, *REQUEST_KINDS]}}
+    query = all_of(*within(window, TIME), {"terms": {TRACE_ID: trace_ids}}, kinds)
+    answer = searcher.every(
+        searcher.spans, query, [{TIME: "asc"}], MAX_SPANS, source=False, docvalue_fields=list(FIELDS)
+    )
+    for hit in answer.hits:
+        yield _call(hit["fields"])
+
+
+def _call(fields: Mapping[str, Any]) -> Call:
+    def first(name: str) -> str:
+        text: str = fields.get(name, [""])[0]
+        return text
+
+    return Call(
+        trace_id=first(TRACE_ID),
+        span_id=first(SPAN_ID),
+        parent=first(PARENT),
+        kind=first(KIND),
+        service=first(SERVICE),
+        failed=first(STATUS) == "Error",
+    )

@@ -1,0 +1,137 @@
+"""Services and operations, summed up by Elasticsearch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tracestitch_collector.store.elasticsearch.fields import (
+    DURATION,
+    KIND,
+    NAME,
+    REQUEST_KINDS,
+    SERVICE,
+    STATUS,
+    TIME,
+)
+from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, term, within
+from tracestitch_collector.store.store import Bucket, OperationSummary, ServiceSummary, Window
+
+MAX_SERVICES = 1000
+OPERATIONS_PER_QUESTION = 500
+PARTS = 30
+PERCENTS = (50, 95, 99)
+
+REQUESTS = {"terms": {KIND: list(REQUEST_KINDS)}}
+ERRORS = {"filter": term(STATUS, "Error")}
+DURATIONS = {"percentiles": {"field": DURATION, "percents": PERCENTS, "tdigest": {"compression": 200}}}
+
+
+def read_services(searcher: Searcher, window: Window) -> tuple[ServiceSummary, ...]:
+    if window.end_ns <= window.start_ns:
+        return ()
+    starts = [
+        window.start_ns + (window.end_ns - window.start_ns) * part // PARTS for part in range(PARTS + 1)
+    ]
+    requests = {
+        "filter": REQUESTS,
+        "aggs": {
+            "errors": ERRORS,
+            "durations": DURATIONS,
+            "parts": {"filters": {"filters": _parts(starts)}, "aggs": {"errors": ERRORS}},
+        },
+    }
+    last = {"top_hits": {"size": 1, "sort": [{TIME: "desc"}], "_source": False}}
+    answer = searcher.search(
+        searcher.spans,
+        all_of(*within(window, TIME)),
+        aggregations={
+            "services": {
+                "terms": {"field": SERVICE, "size": MAX_SERVICES, "order": {"_key": "asc"}},
+                "aggs": {"requests": requests, "last": last},
+            }
+        },
+    )
+    buckets = answer.aggregations.get("services", {}).get("buckets", ())
+    return tuple(sorted((_service(each, starts) for each in buckets), key=lambda each: each.service))
+
+
+def _parts(starts: Sequence[int]) -> list[dict[str, Any]]:
+    """As range queries, which compare integers; a range or histogram aggregation would count in doubles."""
+    return [{"range": {TIME: {"gte": start, "lt": end}}} for start, end in itertools.pairwise(starts)]
+
+
+def _service(bucket: Mapping[str, Any], starts: Sequence[int]) -> ServiceSummary:
+    requests = bucket["requests"]
+    p50, p95, p99 = _percentiles(requests)
+    return ServiceSummary(
+        service=bucket["key"],
+        requests=requests["doc_count"],
+        errors=requests["errors"]["doc_count"],
+        p50_ns=p50,
+        p95_ns=p95,
+        p99_ns=p99,
+        spans=bucket["doc_count"],
+        last_seen_ns=bucket["last"]["hits"]["hits"][0]["sort"][0],
+        buckets=tuple(
+            Bucket(start_ns=start, requests=part["doc_count"], errors=part["errors"]["doc_count"])
+            for start, part in zip(starts, requests["parts"]["buckets"], strict=False)
+        ),
+    )
+
+
+def _percentiles(bucket: Mapping[str, Any]) -> tuple[int, int, int]:
+    values = bucket["durations"]["values"]
+    p50, p95, p99 = (round(values[f"{percent}.0"] or 0) for percent in PERCENTS)
+    return p50, p95, p99
+
+
+def read_operations(searcher: Searcher, window: Window, service: str) -> tuple[OperationSummary, ...]:
+    if window.end_ns <= window.start_ns:
+        return ()
+    found = [_operation(bucket) for bucket in _operations(searcher, window, service)]
+    return tuple(sorted(found, key=lambda each: (-each.total_ns, each.service, each.operation, each.kind)))
+
+
+def _operations(searcher: Searcher, window: Window, service: str) -> Iterator[Mapping[str, Any]]:
+    conditions = [*within(window, TIME), REQUESTS]
+    if service:
+        conditions.append(term(SERVICE, service))
+    sources = [{name: {"terms": {"field": name}}} for name in (SERVICE, NAME, KIND)]
+    after: dict[str, Any] = {}
+    while True:
+        answer = searcher.search(
+            searcher.spans,
+            all_of(*conditions),
+            aggregations={
+                "operations": {
+                    "composite": {"size": OPERATIONS_PER_QUESTION, "sources": sources, **after},
+                    "aggs": {
+                        "errors": ERRORS,
+                        "durations": DURATIONS,
+                        "total": {"sum": {"field": DURATION}},
+                    },
+                }
+            },
+        )
+        operations = answer.aggregations.get("operations", {})
+        yield from operations.get("buckets", ())
+        if "after_key" not in operations or len(operations["buckets"]) < OPERATIONS_PER_QUESTION:
+            return
+        after = {"after": operations["after_key"]}
+
+
+def _operation(bucket: Mapping[str, Any]) -> OperationSummary:
+    p50, p95, p99 = _percentiles(bucket)
+    return OperationSummary(
+        service=bucket["key"][SERVICE],
+        operation=bucket["key"][NAME],
+        kind=bucket["key"][KIND].lower(),
+        requests=bucket["doc_count"],
+        errors=bucket["errors"]["doc_count"],
+        p50_ns=p50,
+        p95_ns=p95,
+        p99_ns=p99,
+        total_ns=round(bucket["total"]["value"]),
+    )

@@ -1,0 +1,133 @@
+"""The Elasticsearch store: the `Store` Protocol over data streams."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+
+from elasticsearch import Elasticsearch
+
+from tracestitch_collector.checks.finding import Finding
+from tracestitch_collector.model import Trace
+from tracestitch_collector.store.elasticsearch.bulk import Bulk
+from tracestitch_collector.store.elasticsearch.client import answering, connect
+from tracestitch_collector.store.elasticsearch.dependencies import read_dependencies
+from tracestitch_collector.store.elasticsearch.documents import log_actions, span_actions
+from tracestitch_collector.store.elasticsearch.findings import finding_actions, read_findings
+from tracestitch_collector.store.elasticsearch.inventories import read_inventories
+from tracestitch_collector.store.elasticsearch.log_search import search_logs
+from tracestitch_collector.store.elasticsearch.offsets import read_offsets, write_offsets
+from tracestitch_collector.store.elasticsearch.routing import Router
+from tracestitch_collector.store.elasticsearch.searching import Searcher
+from tracestitch_collector.store.elasticsearch.service_summaries import read_operations, read_services
+from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
+from tracestitch_collector.store.elasticsearch.setup import install_templates
+from tracestitch_collector.store.elasticsearch.stats import read_arrival, read_stats
+from tracestitch_collector.store.elasticsearch.trace_search import search_traces
+from tracestitch_collector.store.elasticsearch.traces import read_trace
+from tracestitch_collector.store.store import (
+    Arrival,
+    Batch,
+    Dependency,
+    Inventory,
+    LogPage,
+    LogQuery,
+    Offsets,
+    OperationSummary,
+    Rejected,
+    ServiceSummary,
+    StoreStats,
+    TracePage,
+    TraceQuery,
+    Window,
+)
+
+
+class ElasticsearchStore:
+    """See `Store`. Safe to use from several threads when reading."""
+
+    def __init__(
+        self,
+        settings: ElasticsearchSettings,
+        client: Elasticsearch,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._searcher = Searcher(client=client, settings=settings)
+        self._router = Router(namespace=settings.namespace)
+        self._streams = Bulk(client=client, settings=settings, pause=pause)
+        self._findings = Bulk(client=client, settings=settings, pause=pause, data_streams=False)
+        self._written = read_offsets(settings.data)
+        self._templates_ready = False
+
+    @classmethod
+    def open(cls, settings: ElasticsearchSettings, *, write: bool) -> ElasticsearchStore:
+        """Asks nothing of the server yet, so it opens while Elasticsearch is away. Templates are installed with
+        the first write. Raises `BadConfiguration`."""
+        del write  # one writer is the pipeline's promise; documents are safe with any number
+        return cls(settings, connect(settings))
+
+    def write(self, batch: Batch) -> tuple[Rejected, ...]:
+        self._prepare()
+        telemetry = self._streams.send(
+            itertools.chain(span_actions(batch.spans, self._router), log_actions(batch.logs, self._router))
+        )
+        findings = self._findings.send(finding_actions(batch.findings, self._settings.findings_index))
+        self._written |= batch.end
+        return (*telemetry.rejected, *findings.rejected)
+
+    def _prepare(self) -> None:
+        if not self._templates_ready:
+            with answering(self._settings):
+                install_templates(self._client)
+            self._templates_ready = True
+
+    def sync(self) -> Offsets:
+        """Elasticsearch has fsynced what it acknowledged (index.translog.durability), so only the offsets are
+        left to write."""
+        write_offsets(self._settings.data, self._written)
+        return dict(self._written)
+
+    def covered(self) -> Offsets:
+        return read_offsets(self._settings.data)
+
+    def recent_digests(self, since_ns: int) -> frozenset[bytes]:
+        """Empty: a row's `_id` is its identity."""
+        del since_ns
+        return frozenset()
+
+    def trace(self, trace_id: str) -> Trace | None:
+        return read_trace(self._searcher, trace_id)
+
+    def search(self, query: TraceQuery) -> TracePage:
+        return search_traces(self._searcher, query)
+
+    def search_logs(self, query: LogQuery) -> LogPage:
+        return search_logs(self._searcher, query)
+
+    def services(self, window: Window) -> tuple[ServiceSummary, ...]:
+        return read_services(self._searcher, window)
+
+    def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
+        return read_operations(self._searcher, window, service)
+
+    def dependencies(self, window: Window) -> tuple[Dependency, ...]:
+        return read_dependencies(self._searcher, window)
+
+    def findings(self) -> tuple[Finding, ...]:
+        return read_findings(self._searcher)
+
+    def inventories(self, window: Window) -> tuple[Inventory, ...]:
+        return read_inventories(self._searcher, window)
+
+    def arrival(self, now_ns: int) -> Arrival:
+        return read_arrival(self._searcher, now_ns)
+
+    def stats(self) -> StoreStats:
+        return read_stats(self._searcher)
+
+    def close(self) -> None:
+        self._client.close()
