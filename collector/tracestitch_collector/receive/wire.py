@@ -9,6 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tracestitch_collector.receive.limits import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_FIELDS,
+    MalformedError,
+    TooLargeError,
+)
 from tracestitch_collector.receive.shapes import (
     ARRAY_VALUE,
     KEY_VALUE,
@@ -25,13 +32,6 @@ from tracestitch_collector.receive.shapes import (
     tag,
 )
 
-MAX_ELEMENTS = 1_000_000
-"""Messages in one request, of all kinds and levels together: resources, spans, attributes, events…"""
-MAX_FIELDS = 6_000_000
-"""Fields of these messages, for requests that are many scalars and no messages."""
-MAX_DEPTH = 32
-"""Lists and maps within the value of an attribute."""
-
 _REMEMBERED = 50_000
 _REMEMBERED_BYTES = 160
 _NO_TRACE_ID = bytes(16)
@@ -45,14 +45,6 @@ WRONG_TRACE_ID = "a trace_id that is not 16 bytes or is all zero"
 WRONG_SPAN_ID = "a span_id that is not 8 bytes or is all zero"
 WRONG_PARENT_ID = "a parent_span_id that is not 8 bytes"
 WRONG_TEXT = "text that is not UTF-8"
-
-
-class MalformedError(ValueError):
-    """Not a request: says what is wrong."""
-
-
-class TooManyElementsError(ValueError):
-    """More than MAX_ELEMENTS, or more than MAX_FIELDS."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +67,7 @@ class Inspector:
         self._sound: set[bytes] = set()
 
     def inspect(self, body: bytes, signal: Signal) -> Census:
-        """Raises MalformedError or TooManyElementsError."""
+        """Raises MalformedError or TooLargeError."""
         census = Census()
 
         def items(start: int, stop: int, _at: int) -> None:
@@ -239,7 +231,7 @@ class Inspector:
 
 def _check(census: Census) -> None:
     if census.elements > MAX_ELEMENTS or census.fields >= MAX_FIELDS:
-        raise TooManyElementsError
+        raise TooLargeError(f"the request holds more than {MAX_ELEMENTS} elements")
 
 
 def _fields(buf: bytes, pos: int, end: int) -> Iterator[tuple[int, int, int, int]]:

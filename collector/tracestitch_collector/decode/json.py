@@ -1,0 +1,228 @@
+"""OTLP in JSON turned into OTLP in protobuf, so that everything behind knows one form only.
+
+By OTLP's own rules, which are not protobuf's: ids are hex, enums are numbers, names are lowerCamelCase, what is
+unknown is ignored. Numbers that no attribute can hold, which real clients send, become empty values and are
+counted; whatever else is of the wrong type makes the request undecodable.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from tracestitch_collector.decode.json_messages import MESSAGES, Field
+from tracestitch_collector.receive.limits import MAX_DEPTH, MalformedError
+from tracestitch_collector.receive.wire import varint
+
+_INTEGER = re.compile(r"-?[0-9]{1,20}")
+_WRONG_ID = b"\x00"
+"""Stands for an id that is not hex: of no valid length, so that it is treated like every other wrong id."""
+_BOM = b"\xef\xbb\xbf"
+
+
+class _OutOfRangeError(ValueError):
+    """A number that its type cannot hold."""
+
+
+def to_protobuf(body: bytes, signal: str) -> tuple[bytes, int]:
+    """The request of this signal (`traces`, `logs`, `metrics`) in protobuf, and how many attribute values had
+    to be left empty. Raises MalformedError."""
+    try:
+        document = orjson.loads(body.removeprefix(_BOM))
+    except orjson.JSONDecodeError as error:
+        raise MalformedError(f"the body is not JSON in UTF-8: {error}") from error
+    transcoder = _Transcoder()
+    return transcoder.message(signal, document), transcoder.dropped
+
+
+class _Transcoder:
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._depth = 0
+
+    def message(self, name: str, value: Any) -> bytes:
+        if not isinstance(value, dict):
+            raise MalformedError(f"{name} must be an object, not {_described(value)}")
+        if name == "AnyValue":
+            return self._any_value(value)
+        fields = MESSAGES[name]
+        out = bytearray()
+        for key, item in value.items():
+            field = fields.get(key)
+            if field is not None and item is not None:
+                out += self._field(field, key, item)
+        return bytes(out)
+
+    def _field(self, field: Field, key: str, value: Any) -> bytes:
+        scalar = _SCALARS.get(field.kind)
+        if not field.repeated:
+            return self._message_field(field, value) if scalar is None else _scalar_field(field, key, value)
+        if not isinstance(value, list):
+            raise MalformedError(f"{key} must be a list, not {_described(value)}")
+        if scalar is None:
+            return b"".join(self._message_field(field, item) for item in value)
+        if field.kind == "text":
+            return b"".join(_scalar_field(field, key, item) for item in value)
+        packed = b"".join(_encoded(field, key, item) for item in value)
+        return _delimited(field.number, packed)
+
+    def _message_field(self, field: Field, value: Any) -> bytes:
+        return _delimited(field.number, self.message(field.kind, value))
+
+    def _any_value(self, value: Mapping[str, Any]) -> bytes:
+        """The last of the known members that is not null; empty when there is none."""
+        encoded = b""
+        for key, item in value.items():
+            encode = _VALUES.get(key)
+            if encode is None:
+                continue
+            if item is None:
+                self.dropped += key == "doubleValue"  # how some clients send NaN
+                continue
+            try:
+                encoded = encode(self, item)
+            except _OutOfRangeError:
+                self.dropped += 1
+            except MalformedError as error:
+                raise MalformedError(f"{key} {error}") from error
+        return encoded
+
+    def _nested(self, number: int, name: str, value: Any) -> bytes:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise MalformedError(f"a value is nested more than {MAX_DEPTH} levels deep")
+        encoded = _delimited(number, self.message(name, value))
+        self._depth -= 1
+        return encoded
+
+
+def _described(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _delimited(number: int, content: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def _text(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise MalformedError(f"must be text, not {_described(value)}")
+    encoded = value.encode()
+    return varint(len(encoded)) + encoded
+
+
+def _hex(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise MalformedError(f"must be text, not {_described(value)}")
+    try:
+        encoded = binascii.unhexlify(value)
+    except ValueError:
+        encoded = _WRONG_ID
+    return varint(len(encoded)) + encoded
+
+
+def _base64(value: Any) -> bytes:
+    """Standard or URL-safe, padded or not."""
+    if not isinstance(value, str):
+        raise MalformedError(f"must be base64 text, not {_described(value)}")
+    plain = value.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        encoded = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except ValueError as error:
+        raise MalformedError(f"must be base64, not {value[:40]!r}") from error
+    return varint(len(encoded)) + encoded
+
+
+def _bool(value: Any) -> bytes:
+    if not isinstance(value, bool):
+        raise MalformedError(f"must be true or false, not {_described(value)}")
+    return b"\x01" if value else b"\x00"
+
+
+def _integer(value: Any, low: int, high: int) -> int:
+    """A number, or text of one."""
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise _OutOfRangeError(f"must be a whole number, not {value}")
+        value = int(value)
+    elif isinstance(value, str):
+        if not _INTEGER.fullmatch(value):
+            raise MalformedError(f"must be a number, not {value[:40]!r}")
+        value = int(value)
+    elif not isinstance(value, int) or isinstance(value, bool):
+        raise MalformedError(f"must be a number, not {_described(value)}")
+    if not low <= value <= high:
+        raise _OutOfRangeError(f"must be from {low} to {high}, not {str(value)[:40]}")
+    return int(value)
+
+
+def _enum(value: Any) -> bytes:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MalformedError(f"must be a number (enums have no names in OTLP), not {_described(value)}")
+    return varint(_integer(value, -(2**31), 2**31 - 1) & 0xFFFF_FFFF_FFFF_FFFF)
+
+
+def _int64(value: Any) -> bytes:
+    return varint(_integer(value, -(2**63), 2**63 - 1) & 0xFFFF_FFFF_FFFF_FFFF)
+
+
+def _sint32(value: Any) -> bytes:
+    number = _integer(value, -(2**31), 2**31 - 1)
+    return varint((number << 1 ^ number >> 31) & 0xFFFF_FFFF)
+
+
+def _double(value: Any) -> bytes:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError as error:
+            raise MalformedError(f"must be a number, not {value[:40]!r}") from error
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise MalformedError(f"must be a number, not {_described(value)}")
+    return struct.pack("<d", value)
+
+
+_SCALARS: Mapping[str, tuple[int, Callable[[Any], bytes]]] = {
+    "text": (2, _text),
+    "hex": (2, _hex),
+    "bool": (0, _bool),
+    "enum": (0, _enum),
+    "uint32": (0, lambda value: varint(_integer(value, 0, 2**32 - 1))),
+    "uint64": (0, lambda value: varint(_integer(value, 0, 2**64 - 1))),
+    "sint32": (0, _sint32),
+    "int64": (0, _int64),
+    "fixed32": (5, lambda value: struct.pack("<I", _integer(value, 0, 2**32 - 1))),
+    "fixed64": (1, lambda value: struct.pack("<Q", _integer(value, 0, 2**64 - 1))),
+    "sfixed64": (1, lambda value: struct.pack("<q", _integer(value, -(2**63), 2**63 - 1))),
+    "double": (1, _double),
+}
+"""Wire type and encoder of each."""
+
+_VALUES: Mapping[str, Callable[[_Transcoder, Any], bytes]] = {
+    "stringValue": lambda _, value: b"\x0a" + _text(value),
+    "boolValue": lambda _, value: b"\x10" + _bool(value),
+    "intValue": lambda _, value: b"\x18" + _int64(value),
+    "doubleValue": lambda _, value: b"\x21" + _double(value),
+    "arrayValue": lambda transcoder, value: transcoder._nested(5, "ArrayValue", value),
+    "kvlistValue": lambda transcoder, value: transcoder._nested(6, "KeyValueList", value),
+    "bytesValue": lambda _, value: b"\x3a" + _base64(value),
+}
+"""The members of AnyValue."""
+
+
+def _encoded(field: Field, key: str, value: Any) -> bytes:
+    try:
+        return _SCALARS[field.kind][1](value)
+    except (MalformedError, _OutOfRangeError) as error:
+        raise MalformedError(f"{key} {error}") from error
+
+
+def _scalar_field(field: Field, key: str, value: Any) -> bytes:
+    return varint(field.number << 3 | _SCALARS[field.kind][0]) + _encoded(field, key, value)

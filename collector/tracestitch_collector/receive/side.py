@@ -1,0 +1,75 @@
+"""Everything of the OTLP/HTTP port but OTLP itself: the agent's key, health, and /metrics."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tracestitch_collector.receive.answers import Code
+
+PATHS = ("/agent", "/healthz", "/readyz", "/metrics")
+
+_CODES = {404: Code.NOT_FOUND, 405: Code.UNIMPLEMENTED}
+
+
+def side_app(
+    key: str,
+    unready: Callable[[], str],
+    exposed: Callable[[str], Awaitable[tuple[bytes, str]]],
+) -> FastAPI:
+    """`unready` says why nothing can be accepted now, or nothing; `exposed` is the text of /metrics and its
+    type for an Accept header."""
+    # Telemetry off: a collector that traced itself would never come to rest.
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+
+    @app.get("/agent")
+    async def agent() -> dict[str, str]:
+        return {"settings_key": key}
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, bool]:
+        return {"healthy": True}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        why = unready()
+        if why:
+            return JSONResponse({"ready": False, "why": why}, status_code=503, headers={"retry-after": "1"})
+        return JSONResponse({"ready": True})
+
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        body, content_type = await exposed(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
+    @app.exception_handler(HTTPException)
+    async def refused(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code = _CODES.get(error.status_code, Code.INVALID_ARGUMENT)
+        return JSONResponse(
+            {"code": code, "message": str(error.detail)}, error.status_code, headers=error.headers
+        )
+
+    return app
+
+
+def settings_key(path: Path) -> str:
+    """The key for settings hashes, made once per data folder."""
+    key = path.read_text().strip() if path.exists() else ""
+    if not key:
+        key = secrets.token_hex(32)
+        draft = path.with_suffix(".tmp")
+        draft.touch(mode=0o600)
+        draft.write_text(key)
+        draft.replace(path)
+    return key

@@ -1,0 +1,168 @@
+"""The receiver process: OTLP over HTTP and gRPC into the write-ahead log, and the receiver's own endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+
+import prometheus_client
+import uvicorn
+from fastapi import FastAPI
+
+from tracestitch_collector.errors import BadConfiguration, Unavailable
+from tracestitch_collector.log import LogWriter, PendingRecord
+from tracestitch_collector.receive import grpc as grpc_receiver
+from tracestitch_collector.receive.committer import Committer
+from tracestitch_collector.receive.counters import Counters
+from tracestitch_collector.receive.exposition import exposed
+from tracestitch_collector.receive.http import OtlpApp
+from tracestitch_collector.receive.intake import Intake
+from tracestitch_collector.receive.protocol import protocol_class
+from tracestitch_collector.receive.side import PATHS, settings_key, side_app
+from tracestitch_collector.settings import Settings
+from tracestitch_collector.sockets import bind, inherited, port_of
+from tracestitch_collector.status import Report, StatusFile
+
+TROUBLE_S = 5.0
+"""A failed write is said for so long; without traffic nobody would find out that it is over."""
+KEEP_ALIVE_S = 75
+GRACE_S = 2
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals are the process's business."""
+        yield
+
+
+class WatchedLog:
+    """The log, and what went wrong with it last."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+        self._trouble = ""
+        self._trouble_until = 0.0
+
+    def append(self, records: Sequence[PendingRecord]) -> None:
+        try:
+            self._writer.append(records)
+        except Unavailable as error:
+            self._trouble, self._trouble_until = str(error), time.monotonic() + TROUBLE_S
+            raise
+        self._trouble_until = 0.0
+
+    def trouble(self) -> str:
+        """Why nothing could be written just now; empty when all is well."""
+        return self._trouble if time.monotonic() < self._trouble_until else ""
+
+    def bytes(self) -> int:
+        return self._writer.bytes
+
+
+class Receiver:
+    """Everything of the process, wired together."""
+
+    def __init__(self, settings: Settings, http_socket: socket.socket, **deadlines: float) -> None:
+        self._settings = settings
+        self._http_socket = http_socket
+        self.http_port = port_of(http_socket)
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self._writer = LogWriter(settings.data / "log" / "receiver", max_bytes=settings.max_log_size_bytes)
+        self._log = WatchedLog(self._writer)
+        self._committer = Committer(self._log.append)
+        self.counters = Counters(self._log.bytes)
+        intake = Intake(self._committer, self.counters, time.time_ns)
+        self._app = OtlpApp(intake, self.counters, settings, other=self._side_app(), other_paths=PATHS)
+        self._server = _Server(self._uvicorn_config(deadlines))
+        self._grpc, self.grpc_port = grpc_receiver.serve(
+            grpc_receiver.GrpcReceiver(intake, self.counters, settings),
+            settings.host,
+            settings.otlp_grpc_port,
+        )
+
+    def _side_app(self) -> FastAPI:
+        socket_path = self._settings.data / "run" / "metrics.sock"
+        return side_app(
+            settings_key(self._settings.data / "agent.key"),
+            self._log.trouble,
+            lambda accept: exposed(self.counters, socket_path, accept),
+        )
+
+    def _uvicorn_config(self, deadlines: Mapping[str, float]) -> uvicorn.Config:
+        return uvicorn.Config(
+            self._app,
+            http=protocol_class(self.counters.slow.inc, **deadlines),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level=logging.CRITICAL,  # what goes wrong is counted; no line per request
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+
+    async def serve(self) -> None:
+        """Serves until `stop`; then finishes what has begun."""
+        told = threading.Event()
+        status = StatusFile(self._settings.data / "status", "receiver")
+        status.write(self._report())
+        writing = threading.Thread(target=status.keep_writing, args=(self._report, told), daemon=True)
+        writing.start()
+        try:
+            await self._server.serve(sockets=[self._http_socket])
+        finally:
+            await asyncio.to_thread(self._grpc.stop(GRACE_S).wait)
+            self._committer.close()
+            self._app.close()
+            self._writer.close()
+            told.set()
+            await asyncio.to_thread(writing.join)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+    def _report(self) -> Report:
+        trouble = self._log.trouble()
+        return Report(
+            counters=self.counters.snapshot(),
+            facts={
+                "OTLP/HTTP": f"{self._settings.host}:{self.http_port}",
+                "OTLP/gRPC": f"{self._settings.host}:{self.grpc_port}",
+                "metrics": "accepted and counted as dropped: this version stores traces and logs",
+            },
+            problems=(trouble,) if trouble else (),
+        )
+
+
+async def run(settings: Settings, environment: Mapping[str, str]) -> None:
+    """The whole life of the process."""
+    http_socket = inherited("otlp_http", environment) or bind(settings.host, settings.otlp_http_port)
+    receiver = Receiver(settings, http_socket)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, receiver.stop)
+    await receiver.serve()
+
+
+def main() -> int:
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped there
+    try:
+        asyncio.run(run(Settings.from_environment(os.environ), os.environ))
+    except BadConfiguration as error:
+        sys.stderr.write(f"tracestitch receiver: {error}\n")
+        return 78
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
