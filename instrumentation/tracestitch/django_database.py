@@ -51,7 +51,8 @@ class StatementObserver:
             span.end()
             raise
         with guard("ending a statement's span"):
-            self._count_rows(span, context)
+            if statement[:6].upper() == "SELECT":
+                self._count_rows(span, context)
         span.end()
         return result
 
@@ -78,8 +79,6 @@ class StatementObserver:
 
     def _count_rows(self, span: trace.Span, context: dict[str, Any]) -> None:
         """Drivers that fetch all at once know; SQLite's does not, and says -1."""
-        cursor = context.get("cursor")
-        count = getattr(getattr(cursor, "cursor", None), "rowcount", -1)
-        description = getattr(getattr(cursor, "cursor", None), "description", None)
-        if isinstance(count, int) and count >= 0 and description is not None:
+        count = getattr(getattr(context.get("cursor"), "cursor", None), "rowcount", -1)
+        if isinstance(count, int) and count >= 0:
             span.set_attribute("db.response.returned_rows", count)

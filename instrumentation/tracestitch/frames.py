@@ -18,6 +18,17 @@ from opentelemetry.util.types import AttributeValue
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # Beyond this file lies the server that called the app: a line out there did not cause anything in here.
 _BOUNDARY_FILE = _OWN_FOLDER + "server.py"
+# A framework hands each request on here. What a library does of its own accord below one of these was not asked
+# for by the user's middleware above it.
+_FRAMEWORK_BOUNDARIES = tuple(
+    os.sep + name.replace("/", os.sep)
+    for name in (
+        "django/core/handlers/exception.py",
+        "django/core/handlers/base.py",
+        "flask/app.py",
+        "celery/app/trace.py",
+    )
+)
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _SCRIPTS = os.path.dirname(sys.executable or sys.prefix) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -100,8 +111,10 @@ class CodeMap:
         self._see_main()
         for folder in _INSTALLED:
             _, found, inside = path.rpartition(folder)
+            if found and self._is_apps(inside):
+                return _USER
             if found:
-                return _USER if self._is_apps(inside) else _LIBRARY
+                return _BOUNDARY if path.endswith(_FRAMEWORK_BOUNDARIES) else _LIBRARY
         if path.startswith((_STANDARD_LIBRARY, _SCRIPTS)):
             return _LIBRARY
         return _USER

@@ -5,6 +5,7 @@ level of the app is touched: what the app itself would emit is sent, and a recor
 """
 
 import logging
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -22,6 +23,7 @@ from tracestitch.scrub import MAX_TEXT, REDACTED, is_secret_key, scrub_text
 _LEFT_OUT = frozenset({"tracestitch", "opentelemetry", "django.db.backends"})
 _LONGEST_ARGUMENT = 256
 _MAX_ARGUMENTS = 20
+_COLOURS = re.compile(r"\x1b\[[0-9;]{0,16}m")
 _SIMPLE = (int, float, bool, type(None))
 
 
@@ -43,7 +45,8 @@ def _observed(original: Callable[[logging.Logger, logging.LogRecord], None]) -> 
 
 def _capture(record: logging.LogRecord) -> None:
     body, rendered = _render(record)
-    attributes: dict[str, Any] = {"tracestitch.log.template": str(record.msg)[:MAX_TEXT]}
+    template = str(record.msg)[:MAX_TEXT] if record.args else body
+    attributes: dict[str, Any] = {"tracestitch.log.template": template}
     if record.args:
         attributes["tracestitch.log.arguments"] = _arguments(record.args, rendered, body)
     attributes.update(_location(record))
@@ -73,6 +76,8 @@ def _render(record: logging.LogRecord) -> tuple[str, str]:
     except Exception:
         rendered = str(record.msg)
     rendered = rendered[: 2 * MAX_TEXT]
+    if "\x1b" in rendered:
+        rendered = _COLOURS.sub("", rendered)
     return scrub_text(rendered), rendered
 
 
@@ -102,6 +107,8 @@ def _argument(key: Any, value: Any, rendered: str, body: str) -> str:
         text = f"{type(value).__name__}: {value}"
     else:
         return f"<{type(value).__name__}>"
+    if "\x1b" in text:
+        text = _COLOURS.sub("", text)
     if body != rendered and text and text in rendered and text not in body:
         return REDACTED  # what scrubbing took out of the message is a secret here too
     return scrub_text(text)[:_LONGEST_ARGUMENT]
@@ -109,10 +116,12 @@ def _argument(key: Any, value: Any, rendered: str, body: str) -> str:
 
 def _location(record: logging.LogRecord) -> Mapping[str, Any]:
     """The line that logged; for a library's record the line of the user's code that led there, if one did."""
-    if not frames.is_user_file(record.pathname):
-        led_here = frames.user_frame(3)
-        if led_here is not None:
-            return frames.location_attributes(led_here)
+    led_here = frames.user_frame(3)
+    if led_here is not None and (
+        not frames.is_user_file(record.pathname)
+        or (led_here.line == record.lineno and led_here.file == record.pathname)  # with its qualified name
+    ):
+        return frames.location_attributes(led_here)
     place = frames.file_location(record.pathname, record.lineno, record.funcName or "")
     return frames.location_attributes(place)
 
