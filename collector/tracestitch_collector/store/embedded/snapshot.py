@@ -1,0 +1,206 @@
+"""What a reader sees at one moment: the manifest's segments, and the hot files beyond what they cover.
+
+Nothing locks. The hot folder is listed before the manifest is read, so that a batch that moves from one to the
+other meanwhile is in at least one; names tell which is which. Whoever then misses a file takes a new snapshot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tracestitch_collector.columns import FINDINGS, LOGS, SPANS
+from tracestitch_collector.errors import Unavailable
+from tracestitch_collector.store.embedded import hot, manifest
+from tracestitch_collector.store.embedded.hot import HotName, Tables
+from tracestitch_collector.store.embedded.layout import Layout
+from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
+
+ATTEMPTS = 50
+PAUSE_S = 0.01
+ATTRIBUTE = "attr."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Rows of one signal: segment files, and the hot rows as one table."""
+
+    signal: Signal
+    segments: tuple[Segment, ...]
+    folder: Path
+    hot: pa.Table
+    file_attributes: frozenset[str]
+    """Attribute columns that occur in the files."""
+    hot_attributes: frozenset[str]
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        return self.file_attributes | self.hot_attributes
+
+    @property
+    def files(self) -> list[str]:
+        return [str(self.folder / segment.file_name) for segment in self.segments]
+
+    @property
+    def rows(self) -> int:
+        return sum(segment.rows for segment in self.segments) + len(self.hot)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    layout: Layout
+    manifest: Manifest
+    hot: Tables
+    damaged: frozenset[str]
+    """Files that could not be read; they are passed over."""
+    _schemas: Schemas
+
+    def segments(self, signal: Signal) -> tuple[Segment, ...]:
+        return tuple(
+            segment
+            for segment in self.manifest.segments
+            if segment.signal == signal and segment.file_name not in self.damaged
+        )
+
+    def source(
+        self,
+        signal: Signal,
+        start_ns: int = 0,
+        end_ns: int = 2**63 - 1,
+        service: str = "",
+        received_after_ns: int = -1,
+    ) -> Source:
+        """The rows that may lie in the window, pruned by what the manifest knows of each segment."""
+        segments = tuple(
+            segment
+            for segment in self.segments(signal)
+            if segment.overlaps(start_ns, end_ns)
+            and segment.may_hold(service)
+            and segment.max_received_ns > received_after_ns
+        )
+        table = self.hot.spans if signal == "spans" else self.hot.logs
+        paths = [self.layout.segments / segment.file_name for segment in segments]
+        return Source(
+            signal=signal,
+            segments=segments,
+            folder=self.layout.segments,
+            hot=table,
+            file_attributes=frozenset().union(*map(self._schemas.attributes, paths)),
+            hot_attributes=frozenset(name for name in table.column_names if name.startswith(ATTRIBUTE)),
+        )
+
+
+class Schemas:
+    """Attribute columns of each segment; files never change, so each is looked into once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, frozenset[str]] = {}
+
+    def attributes(self, path: Path) -> frozenset[str]:
+        known = self._known.get(path)
+        if known is None:
+            names = pq.read_schema(path).names
+            known = self._known[path] = frozenset(name for name in names if name.startswith(ATTRIBUTE))
+        return known
+
+    def keep(self, paths: set[Path]) -> None:
+        self._known = {path: names for path, names in self._known.items() if path in paths}
+
+
+class Snapshots:
+    """Takes snapshots, and keeps between them what has not changed. Safe to use from several threads."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._manifest = Manifest()
+        self._manifest_mark: tuple[int, int, int] | None = None
+        self._parsed: dict[HotName, Tables] = {}
+        self._joined: tuple[tuple[HotName, ...], Tables] = ((), _nothing())
+        self._schemas = Schemas()
+        self._damaged: set[str] = set()
+
+    def take(self) -> Snapshot:
+        with self._lock:
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._take()
+                except _Moved:
+                    time.sleep(PAUSE_S)
+        raise Unavailable(f"{self._layout.data} changes faster than it can be read; try again")
+
+    def set_aside_unreadable(self, snapshot: Snapshot) -> None:
+        """Looks for segments that are there and cannot be read, and passes over them from now on."""
+        names = [segment.file_name for segment in snapshot.manifest.segments]
+        found = {name for name in names if _unreadable(self._layout.segments / name)}
+        with self._lock:
+            self._damaged |= found
+
+    def _take(self) -> Snapshot:
+        names = hot.listed(self._layout.hot) if self._layout.hot.exists() else []
+        current = self._read_manifest()
+        chosen = hot.chain(names, current.run, current.hot_covered)
+        if chosen is None:
+            raise _Moved
+        return Snapshot(
+            layout=self._layout,
+            manifest=current,
+            hot=self._tables(tuple(chosen)),
+            damaged=frozenset(self._damaged),
+            _schemas=self._schemas,
+        )
+
+    def _read_manifest(self) -> Manifest:
+        try:
+            status = self._layout.manifest.stat()
+        except FileNotFoundError:
+            return Manifest()
+        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if mark != self._manifest_mark:
+            self._manifest = manifest.load(self._layout)
+            self._manifest_mark = mark
+            self._schemas.keep(
+                {self._layout.segments / segment.file_name for segment in self._manifest.segments}
+            )
+        return self._manifest
+
+    def _tables(self, names: tuple[HotName, ...]) -> Tables:
+        if names != self._joined[0]:
+            try:
+                self._parsed = {
+                    name: self._parsed.get(name) or hot.read(self._layout.hot, name) for name in names
+                }
+            except FileNotFoundError:
+                raise _Moved from None
+            self._joined = (names, hot.side_by_side([_nothing(), *self._parsed.values()]))
+        return self._joined[1]
+
+
+class _Moved(Exception):  # noqa: N818 - no error: a reason to look again
+    """A file is not where it was when the folder was listed."""
+
+
+def _nothing() -> Tables:
+    return Tables(
+        spans=hot.compact(SPANS.empty_table()),
+        logs=hot.compact(LOGS.empty_table()),
+        findings=FINDINGS.empty_table(),
+    )
+
+
+def _unreadable(path: Path) -> bool:
+    """Whether the file is there and not what it should be."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except FileNotFoundError:
+        return False
+    except (pa.ArrowException, OSError):
+        return True
+    return False

@@ -1,0 +1,87 @@
+"""Whole traces: found through the trace indices, so that nothing else is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tracestitch_collector.model import LogRecord, Trace
+from tracestitch_collector.store.embedded import trace_index
+from tracestitch_collector.store.embedded.engine import MissingFile
+from tracestitch_collector.store.embedded.manifest import Signal
+from tracestitch_collector.store.embedded.rows import logs_of, spans_of
+from tracestitch_collector.store.embedded.segments import aligned, plain_schema
+from tracestitch_collector.store.embedded.snapshot import Snapshot
+from tracestitch_collector.traces.identity import merge_copies
+
+
+def trace_bytes(trace_id: str) -> bytes | None:
+    """The id's 16 bytes; None where it is not one."""
+    if len(trace_id) != 32 or not trace_id.isascii():
+        return None
+    try:
+        found = bytes.fromhex(trace_id)
+    except ValueError:
+        return None
+    return found if len(found) == 16 and any(found) else None
+
+
+def read_trace(snapshot: Snapshot, trace_id: str) -> Trace | None:
+    wanted = trace_bytes(trace_id)
+    if wanted is None:
+        return None
+    spans = merge_copies(spans_of(rows_of_traces(snapshot, "spans", [wanted])))
+    if not spans:
+        return None
+    logs = logs_of(rows_of_traces(snapshot, "logs", [wanted]))
+    return Trace(trace_id=wanted.hex(), spans=spans, logs=tuple(sorted(logs, key=_moment)))
+
+
+def _moment(record: LogRecord) -> tuple[int, int]:
+    return record.time_ns, record.observed_ns
+
+
+def rows_of_traces(
+    snapshot: Snapshot, signal: Signal, trace_ids: Sequence[bytes], columns: Sequence[str] | None = None
+) -> pa.Table:
+    """All rows of these traces, with these columns or all."""
+    wanted = pa.array(trace_ids, pa.binary(16))
+    hashes = trace_index.hashes(b"".join(trace_ids))
+    hot = snapshot.hot.spans if signal == "spans" else snapshot.hot.logs
+    found = [_of_traces(hot.select(list(columns)) if columns else hot, wanted)]
+    found += _in_segments(snapshot, signal, hashes, wanted, columns)
+    schema = plain_schema(table.schema for table in found)
+    return pa.concat_tables([aligned(table, schema) for table in found])
+
+
+def _in_segments(
+    snapshot: Snapshot,
+    signal: Signal,
+    hashes: trace_index.Hashes,
+    wanted: pa.Array,
+    columns: Sequence[str] | None,
+) -> Iterator[pa.Table]:
+    folder = snapshot.layout.segments
+    for segment in snapshot.segments(signal):
+        path = folder / segment.file_name
+        try:
+            groups = trace_index.row_groups(folder / segment.index_name, np.unique(hashes))
+            if groups:
+                with pq.ParquetFile(path) as file:
+                    yield _of_traces(file.read_row_groups(groups, columns=columns), wanted)
+        except (OSError, pa.ArrowException) as error:
+            raise MissingFile(str(path)) from error
+
+
+def _of_traces(table: pa.Table, wanted: pa.Array) -> pa.Table:
+    found = table.filter(pc.is_in(table["trace_id"], value_set=wanted))
+    used = [
+        name
+        for name in found.column_names
+        if not name.startswith("attr.") or found[name].null_count < len(found)
+    ]
+    return found.select(used)
