@@ -2,6 +2,9 @@
 their app with `opentelemetry-instrument`.
 """
 
+# Before the provider: the SDK uses an executor in forked children, whose lock is only made anew there when its
+# module was imported before the SDK's own hook was registered. Else the child hangs (Celery's prefork pool).
+import concurrent.futures.thread  # noqa: F401
 import os
 from collections.abc import Mapping
 from typing import Any
