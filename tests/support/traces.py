@@ -172,7 +172,7 @@ class TraceBuilder:
         attributes: Attributes | None = None,
         of: Resource | None = None,
     ) -> Span:
-        operation = statement.split()[0].upper()
+        operation = statement.partition(" ")[0].upper()
         return self.span(
             word,
             parent=parent,

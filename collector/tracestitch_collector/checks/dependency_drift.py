@@ -109,7 +109,7 @@ def _drift_finding(evidence: Evidence, name: str, versions: Mapping[str, str]) -
         pitfall=PITFALL,
         severity=severity,
         tier="A",
-        title=text if len(groups) == 2 else f"{text}, and {len(groups) - 2} more versions",
+        title=text if len(groups) == 2 else f"{text}, and {wording.counted(len(groups) - 2, 'more version')}",
         service=odd_services[0],
         operation="",
         location=None,
