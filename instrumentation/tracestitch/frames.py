@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -204,10 +205,7 @@ def function_location(function: Callable[..., Any]) -> CodeLocation | None:
 
 def underlying_function(function: Any, depth: int = 4) -> Any | None:
     """The user's function beneath decorators; of a function without any user code, the function itself."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    function = getattr(function, "func", function)  # functools.partial
-    function = getattr(function, "__func__", function)  # bound methods
+    function = _unwrapped(function)
     code = getattr(function, "__code__", None)
     if code is None:
         return None  # a builtin, a class, an object with __call__
@@ -222,6 +220,20 @@ def underlying_function(function: Any, depth: int = 4) -> Any | None:
             found = underlying_function(inner, depth - 1)
             if found is not None and is_user_code(found.__code__):
                 return found
+    return function
+
+
+def _unwrapped(function: Any) -> Any:
+    """Beneath functools.wraps, functools.partial and bound methods; bounded, since a wrapper may name itself."""
+    for _ in range(20):
+        if isinstance(function, partial):
+            function = function.func
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        elif hasattr(function, "__func__"):
+            function = function.__func__
+        else:
+            break
     return function
 
 

@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from opentelemetry.util.types import AttributeValue
 
+from tracestitch.sql import template
+
 REDACTED = "REDACTED"
 MAX_TEXT = 16_384
 
@@ -68,6 +70,11 @@ _TOKEN_STARTS = (
     "AIza",
     "-----BEGIN",
 )
+# What database errors quote: SQLAlchemy its parameters, PostgreSQL and MySQL the value that is there already.
+_DATABASE_VALUES = re.compile(
+    r"(\[parameters: )[^\n]{0,16384}|(\bKey \([^)\n]{1,512}\)=\()[^\n]{0,4096}|(\bDuplicate entry ')[^\n]{0,4096}"
+)
+_QUOTED_STATEMENT = re.compile(r"(\[SQL: )([^\]]{0,16384})")
 # What stands for a value in a template is no secret: ? %s %(name)s {name} :name $1 NULL
 _PLACEHOLDER = re.compile(
     r"""["']?(?:\?|%s|%r|%d|%\(\w{1,64}\)s|\{[\w.!:]{0,64}\}?|:\w{1,64}|\$\d{1,3}|NULL|None)["']?"""
@@ -124,6 +131,10 @@ def _scrub(text: str) -> str:
         text = _USER_INFO.sub(rf"\1{REDACTED}@", text)
     if "?" in text:
         text = _QUERY.sub(lambda found: "?" + scrub_query(found[1]), text)
+    if "[SQL: " in text:
+        text = _QUOTED_STATEMENT.sub(lambda found: found[1] + template(found[2]), text)
+    if "[parameters: " in text or "Key (" in text or "Duplicate entry" in text:
+        text = _DATABASE_VALUES.sub(_database_value, text)
     if any(start in text for start in _TOKEN_STARTS):
         text = _KNOWN_TOKENS.sub(REDACTED, text)
     lower = text.lower()
@@ -132,6 +143,10 @@ def _scrub(text: str) -> str:
         text = _SCHEMES.sub(_scheme, text)
         text = _PAIR.sub(_pair, text)
     return _CARD.sub(_card, text)
+
+
+def _database_value(found: re.Match[str]) -> str:
+    return (found[1] or found[2] or found[3]) + REDACTED
 
 
 def scrub_query(query: str) -> str:
