@@ -14,7 +14,7 @@ from tracestitch_demo.shop import SERVICES
 
 MIN_LOGS = 10
 
-BETWEEN_SERVICES = frozenset({"shared-database", "error-contract-drift"})
+BETWEEN_SERVICES = frozenset({"shared-database"})
 """One finding for several services: it may name the line of any of them."""
 WITHOUT_LINE = frozenset({"broken-trace-context", DEPENDENCY_DRIFT})
 """Seen from outside only."""
