@@ -70,7 +70,8 @@ _TOKEN_STARTS = (
     "AIza",
     "-----BEGIN",
 )
-# What database errors quote: SQLAlchemy its parameters, PostgreSQL and MySQL the value that is there already.
+# What database errors quote: SQLAlchemy its parameters, PostgreSQL and MySQL the value that is there already;
+# a value may hold any bracket or quote, so the rest of the line goes.
 _DATABASE_VALUES = re.compile(
     r"(\[parameters: )[^\n]{0,16384}|(\bKey \([^)\n]{1,512}\)=\()[^\n]{0,4096}|(\bDuplicate entry ')[^\n]{0,4096}"
 )
