@@ -30,6 +30,7 @@ _HEADER = struct.Struct("<4sIIBBxxQ16s")
 _CHECK = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CHECK.size
 _GZIP = 1
+_sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the slower one
 _BUFFERS_PER_WRITE = 512  # below every system's IOV_MAX
 
 
@@ -227,7 +228,7 @@ class LogWriter:
                 self._begin_segment(self.position)
                 os.close(full)
             _write_all(self._file, buffers)
-            os.fdatasync(self._file)
+            _sync(self._file)
         except OSError as error:
             self._torn = True
             self._repair()
@@ -349,7 +350,7 @@ class LogReader:
             return
         file = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            os.fdatasync(file)
+            _sync(file)
         finally:
             os.close(file)
 

@@ -22,6 +22,10 @@ SETTINGS_VARIABLE = "TRACESTITCH_SERVE_SETTINGS"
 """How the supervisor hands its settings to its processes, as JSON."""
 SOCKETS_VARIABLE = "TRACESTITCH_SERVE_SOCKETS"
 """How it hands over the sockets it listens on: JSON, name to file descriptor (see sockets.py)."""
+PART_VARIABLE = "TRACESTITCH_SERVE_PART"
+"""Which form of `tracestitch serve` runs: all, collector or dashboard. The reader evaluates the checks in `all`
+only; in `collector` a process of its own does."""
+
 
 AGENT_VARIABLES = frozenset(
     {
