@@ -1,0 +1,304 @@
+"""The pipeline process: out of the logs, through the decoder, into the outputs. It ends on SIGTERM with
+everything written; whatever else ends it, the logs still hold what is not durable elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from tracestitch_collector.columns import FINDINGS
+from tracestitch_collector.decode.decoder import Decoded, Decoder, Request, findings_table
+from tracestitch_collector.errors import BadConfiguration, Unavailable
+from tracestitch_collector.log import Kind
+from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
+from tracestitch_collector.outputs.prometheus import Aggregator, serve
+from tracestitch_collector.process.dead_letters import DeadLetters
+from tracestitch_collector.process.intake import SEEN_NS, Intake, Portion
+from tracestitch_collector.process.tally import Tally
+from tracestitch_collector.settings import Settings
+from tracestitch_collector.status import StatusFile
+from tracestitch_collector.store.open import open_store
+from tracestitch_collector.store.store import Batch, Store
+
+logger = logging.getLogger(__name__)
+
+PORTION_BYTES = 4 * 1024 * 1024
+"""Inflated bytes that become one batch."""
+IDLE_S = 0.1
+"""Pause before the logs are looked at again; with it data is searchable well within a second."""
+SYNC_ROWS = 131_072
+SYNC_BYTES = 96 * 1024 * 1024
+SYNC_AGE_S = 30.0
+MAX_PAUSE_S = 5.0
+SIGNALS: dict[Kind, Signal] = {
+    Kind.TRACES: "traces",
+    Kind.LOGS: "logs",
+    Kind.METRICS: "metrics",
+    Kind.FINDINGS: "findings",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Takes each batch. Raises Unavailable when it should be given the same batch again later."""
+
+    name: str
+    take: Callable[[Batch], None]
+
+
+class Pipeline:
+    """One thread runs it; `stop` may be set from anywhere."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        store: Store,
+        observe: Callable[[pa.Table, pa.Table, pa.Table], None],
+        dead_letters: DeadLetters,
+        tally: Tally,
+        stop: threading.Event,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._intake = intake
+        self._store = store
+        self._observe = observe
+        self._dead_letters = dead_letters
+        self._tally = tally
+        self._stop = stop
+        self._clock = clock
+        self._decoder = Decoder()
+        self._unsynced_rows = 0
+        self._unsynced_bytes = 0
+        self._synced_at = time.monotonic()
+        # Where each batch goes, in order: the store is the place of truth, so it comes first.
+        self._outputs: Sequence[Output] = (
+            Output("store", self._to_store),
+            Output("prometheus", self._to_prometheus),
+        )
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            if not self.step():
+                self._stop.wait(IDLE_S)
+        self._sync()
+
+    def step(self) -> bool:
+        """Takes one portion through; whether there may be more at once."""
+        portion = self._intake.take(PORTION_BYTES)
+        if portion is None:
+            self._tally.lag(0.0)
+            self._tally.backlog(0)
+            self._sync_if(time.monotonic() - self._synced_at >= SYNC_AGE_S)
+            return False
+        self._tally.lag((self._clock() - portion.oldest_ns) / 1e9)
+        batch = self._taken(portion)
+        if batch is None:
+            return False
+        self._account(portion, batch)
+        self._sync_if(
+            self._unsynced_rows >= SYNC_ROWS
+            or self._unsynced_bytes >= SYNC_BYTES
+            or time.monotonic() - self._synced_at >= SYNC_AGE_S
+        )
+        return portion.size >= PORTION_BYTES // 4
+
+    def _taken(self, portion: Portion) -> Batch | None:
+        """The portion as a batch that every output took; None when the process is to end first. A request that
+        breaks something unforeseen is set aside alone, so that it cannot stop all others for ever."""
+        try:
+            batch = self._batch(portion)
+            done = all(self._persistently(output, batch) for output in self._outputs)
+        except Exception as error:
+            if not portion.digests:
+                raise
+            logger.exception("a portion of %d requests cannot be stored as a whole", len(portion.digests))
+            if len(portion.digests) > 1:
+                batches = [self._taken(part) for part in portion.single()]
+                return None if None in batches else replace(self._batch(portion.emptied()), digests=())
+            return self._taken(portion.refused(repr(error)))
+        return batch if done else None
+
+    def _batch(self, portion: Portion) -> Batch:
+        spans = self._decoded(Kind.TRACES, portion, self._decoder.spans)
+        logs = self._decoded(Kind.LOGS, portion, self._decoder.logs)
+        findings = (
+            self._decoded(Kind.FINDINGS, portion, findings_table)
+            if Kind.FINDINGS in portion.requests
+            else FINDINGS.empty_table()
+        )
+        for kind, letter in portion.undecodable:
+            self._set_aside(kind, Decoded(table=pa.table({}), undecodable=(letter,)))
+        return Batch(
+            spans=spans,
+            logs=logs,
+            findings=findings,
+            start=portion.start,
+            end=portion.end,
+            digests=portion.digests,
+        )
+
+    def _decoded(
+        self, kind: Kind, portion: Portion, decode: Callable[[Sequence[Request]], Decoded]
+    ) -> pa.Table:
+        decoded = decode(portion.requests.get(kind, ()))
+        self._set_aside(kind, decoded)
+        return decoded.table
+
+    def _set_aside(self, kind: Kind, decoded: Decoded) -> None:
+        for letter in decoded.undecodable:
+            self._dead_letters.put_request(kind, letter)
+            self._tally.left_out(SIGNALS[kind], "undecodable")
+            self._tally.problem("undecodable", f"a request could not be decoded: {letter.reason}")
+
+    def _to_store(self, batch: Batch) -> None:
+        rejected = self._store.write(batch)
+        self._dead_letters.put_rejected(rejected, self._clock())
+        for letter in rejected:
+            self._tally.dead_letter(letter.signal, "rejected by the store")
+        refused = {name: sum(letter.signal == name for letter in rejected) for name in SIGNALS.values()}
+        self._tally.stored("traces", len(batch.spans) - refused["traces"])
+        self._tally.stored("logs", len(batch.logs) - refused["logs"])
+        self._tally.stored("findings", len(batch.findings) - refused["findings"])
+
+    def _to_prometheus(self, batch: Batch) -> None:
+        try:
+            self._observe(batch.spans, batch.logs, batch.findings)
+        except Exception as error:  # the store has the batch: metrics must not make it come again
+            logger.exception("a batch could not be counted in the metrics")
+            self._tally.problem("prometheus", f"a batch could not be counted in the metrics: {error!r}")
+
+    def _persistently(self, output: Output, batch: Batch) -> bool:
+        """Tries until it works; False when the process is to end first."""
+        name, pause_s = output.name, 0.1
+        while True:
+            try:
+                output.take(batch)
+            except Unavailable as error:
+                self._tally.problem(name, f"the {name} does not take data now: {error}")
+                self._tally.failed("traces", len(batch.spans))
+                self._tally.failed("logs", len(batch.logs))
+                logger.warning("the %s does not take data now, trying again: %s", name, error)
+                if self._stop.wait(pause_s):
+                    return False
+                pause_s = min(pause_s * 2, MAX_PAUSE_S)
+            else:
+                self._tally.problem(name, "")
+                return True
+
+    def _account(self, portion: Portion, batch: Batch) -> None:
+        self._tally.received(portion.records, portion.size)
+        self._tally.duplicates(portion.duplicates)
+        self._tally.left_out("metrics", "not stored", len(portion.requests.get(Kind.METRICS, ())))
+        self._unsynced_rows += len(batch.spans) + len(batch.logs) + len(batch.findings)
+        self._unsynced_bytes += portion.size
+        self._tally.backlog(self._intake.backlog_bytes())
+        damaged, text = self._intake.damage()
+        if damaged:
+            self._tally.fact("damaged places in the log", f"{damaged}; {text}")
+
+    def _sync_if(self, due: bool) -> None:
+        if due:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._synced_at = time.monotonic()
+        try:
+            self._intake.make_durable()
+            self._intake.trim(self._store.sync())
+        except (Unavailable, OSError) as error:
+            self._tally.problem("sync", f"what was received cannot be made durable in the store: {error}")
+            logger.warning("sync failed, trying again: %s", error)
+            return
+        self._tally.problem("sync", "")
+        self._unsynced_rows = self._unsynced_bytes = 0
+        self._intake.forget(self._clock())
+
+
+def opened(settings: Settings, tally: Tally, stop: threading.Event) -> Store | None:
+    """The store, as soon as it is there; None when the process is to end first."""
+    while True:
+        try:
+            return open_store(settings, write=True)
+        except Unavailable as error:
+            tally.problem("store", f"the store cannot be opened: {error}")
+            logger.warning("the store cannot be opened, trying again: %s", error)
+            if stop.wait(MAX_PAUSE_S / 5):
+                return None
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    metrics = PipelineMetrics()
+    tally = Tally(metrics)
+    status = threading.Thread(
+        target=StatusFile(settings.data / "status", "pipeline").keep_writing,
+        args=(tally.report, stop),
+        name="status",
+    )
+    status.start()
+    aggregator = Aggregator()
+    end_exposition = _exposition(aggregator, settings.data / "run" / "metrics.sock", metrics, tally)
+    try:
+        store = opened(settings, tally, stop)
+        if store is not None:
+            _run_with(settings, store, aggregator, tally, stop)
+    finally:
+        stop.set()
+        end_exposition()
+        status.join()
+
+
+def _run_with(
+    settings: Settings, store: Store, aggregator: Aggregator, tally: Tally, stop: threading.Event
+) -> None:
+    now_ns = time.time_ns()
+    try:
+        Pipeline(
+            intake=Intake(
+                settings.data / "log", store.covered(), store.recent_digests(now_ns - SEEN_NS), now_ns
+            ),
+            store=store,
+            observe=aggregator.observe,
+            dead_letters=DeadLetters(settings.data / "deadletter"),
+            tally=tally,
+            stop=stop,
+        ).run()
+    finally:
+        store.close()
+
+
+def _exposition(
+    aggregator: Aggregator, path: Path, metrics: PipelineMetrics, tally: Tally
+) -> Callable[[], None]:
+    try:
+        return serve(aggregator, path, metrics)
+    except OSError as error:  # a path too long for a socket must not stop the pipeline
+        tally.problem("exposition", f"metrics cannot be served on {path}: {error}; choose a shorter --data")
+        return lambda: None
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="tracestitch pipeline: %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(Settings.from_environment(os.environ), stop)
+    except BadConfiguration as error:
+        logger.critical("%s", error)
+        return 78
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""What the pipeline counts, for its status file and for /metrics."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
+from tracestitch_collector.status import Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        inside = ",".join(f'{label}="{value}"' for label, value in self.labels)
+        return f"{self.name}{{{inside}}}" if inside else self.name
+
+
+class Tally:
+    """Safe to use from several threads."""
+
+    def __init__(self, metrics: PipelineMetrics) -> None:
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._counts: Counter[_Key] = Counter()
+        self._gauges: dict[str, float] = {}
+        self._facts: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
+
+    def stored(self, signal: Signal, count: int) -> None:
+        if count:
+            self._metrics.sent("store", signal, count)
+            self._add("tracestitch_output_sent_total", count, output="store", signal=signal)
+
+    def failed(self, signal: Signal, count: int) -> None:
+        if count:
+            self._metrics.failed("store", signal, count)
+            self._add("tracestitch_output_failed_total", count, output="store", signal=signal)
+
+    def dead_letter(self, signal: Signal, reason: str) -> None:
+        self._metrics.dead_letter("store", signal, reason)
+        self._add("tracestitch_output_dead_letter_total", 1, output="store", signal=signal, reason=reason)
+
+    def left_out(self, signal: Signal, reason: str, count: int = 1) -> None:
+        if count:
+            self._metrics.dropped(signal, reason, count)
+            self._add("tracestitch_pipeline_dropped_total", count, signal=signal, reason=reason)
+
+    def duplicates(self, count: int) -> None:
+        if count:
+            self._add("tracestitch_pipeline_duplicate_requests_total", count)
+
+    def received(self, requests: int, inflated_bytes: int) -> None:
+        self._add("tracestitch_pipeline_requests_total", requests)
+        self._add("tracestitch_pipeline_bytes_total", inflated_bytes)
+
+    def lag(self, seconds: float) -> None:
+        self._metrics.lag(seconds)
+        self._gauge("tracestitch_pipeline_lag_seconds", seconds)
+
+    def backlog(self, count: int) -> None:
+        self._metrics.backlog_bytes(count)
+        self._gauge("tracestitch_pipeline_backlog_bytes", count)
+
+    def fact(self, label: str, text: str) -> None:
+        with self._lock:
+            self._facts[label] = text
+
+    def problem(self, about: str, text: str) -> None:
+        """What is wrong now; an empty text when it is right again."""
+        with self._lock:
+            if text:
+                self._problems[about] = text
+                self._facts["last problem"] = text
+            else:
+                self._problems.pop(about, None)
+
+    def report(self) -> Report:
+        with self._lock:
+            counters: Mapping[str, float] = {
+                **{str(key): float(count) for key, count in self._counts.items()},
+                **self._gauges,
+            }
+            return Report(counters=counters, facts=dict(self._facts), problems=tuple(self._problems.values()))
+
+    def _add(self, name: str, count: int, **labels: str) -> None:
+        with self._lock:
+            self._counts[_Key(name, tuple(labels.items()))] += count
+
+    def _gauge(self, name: str, value: float) -> None:
+        with self._lock:
+            self._gauges[name] = value
