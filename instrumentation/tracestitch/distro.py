@@ -2,26 +2,19 @@
 their app with `opentelemetry-instrument`.
 """
 
-# Before the provider: the SDK uses an executor in forked children, whose lock is only made anew there when its
-# module was imported before the SDK's own hook was registered. Else the child hangs (Celery's prefork pool).
-import concurrent.futures.thread  # noqa: F401
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # ships no types
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from tracestitch import export, instrumentations, logs
 from tracestitch.exporter import Exporter
 from tracestitch.resource import ProcessResource
 from tracestitch.safety import guard
-from tracestitch.scrub import MAX_TEXT
 from tracestitch.settings import disabled_by, from_environment
-from tracestitch.tracing import SystemIdGenerator
+from tracestitch.tracing import build_provider
 
 
 class Agent:
@@ -38,7 +31,7 @@ class Agent:
         exporter = Exporter(settings, self.resource)
         os.register_at_fork(after_in_child=self.resource.after_fork)
         export.install(exporter, settings.exit_budget_s)
-        trace.set_tracer_provider(_provider(exporter, environ))
+        trace.set_tracer_provider(build_provider(exporter, environ))
         if "logging" not in settings.disabled:
             logs.install()
         instrumentations.install(settings.disabled)
@@ -57,21 +50,6 @@ def suggest_service_name(name: str) -> None:
     """What a framework calls the app, for those who did not name their service."""
     if _AGENT.resource is not None:
         _AGENT.resource.suggest_name(name)
-
-
-def _provider(exporter: Exporter, environ: Mapping[str, str]) -> TracerProvider:
-    limit = environ.get("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT") or environ.get(
-        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
-    )
-    provider = TracerProvider(
-        sampler=None if environ.get("OTEL_TRACES_SAMPLER") else ALWAYS_ON,
-        resource=Resource({}),  # the exporter adds the resource once per request, not once per span
-        shutdown_on_exit=False,
-        id_generator=SystemIdGenerator(),
-        span_limits=SpanLimits() if limit else SpanLimits(max_span_attribute_length=MAX_TEXT),
-    )
-    provider.add_span_processor(export.EnqueueProcessor(exporter))
-    return provider
 
 
 class TracestitchDistro(BaseDistro):  # type: ignore[misc]  # ships no types

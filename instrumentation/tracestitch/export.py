@@ -8,10 +8,6 @@ from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-
-from tracestitch import swallowed
 from tracestitch.encode import LogEntry
 from tracestitch.exporter import Exporter
 from tracestitch.patching import on_import
@@ -70,26 +66,6 @@ def settings_key() -> bytes | None:
     """The collector's key for settings hashes, or None where it has none; asks the network, so never call it
     while a request waits: use `background`."""
     return None if _OUTLET.exporter is None else _OUTLET.exporter.settings_key()
-
-
-class EnqueueProcessor(SpanProcessor):
-    """Hands every finished span to the exporter."""
-
-    def __init__(self, exporter: Exporter) -> None:
-        self._exporter = exporter
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        pass
-
-    def on_end(self, span: ReadableSpan) -> None:
-        swallowed.complete(span)
-        self._exporter.add_span(span)
-
-    def shutdown(self) -> None:
-        pass
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return self._exporter.flush(timeout_millis / 1000)
 
 
 def install(exporter: Exporter, exit_budget_s: float) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 from opentelemetry.util.types import AttributeValue
 
+from tracestitch.settings import app_packages
+
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # Beyond this file lies the server that called the app: a line out there did not cause anything in here.
 _BOUNDARY_FILE = _OWN_FOLDER + "server.py"
@@ -141,10 +143,8 @@ class CodeMap:
 
 
 def _from_environment() -> CodeMap:
-    names = os.environ.get("TRACESTITCH_APP_PACKAGES", "").replace(" ", "").split(",")
-    settings = os.environ.get("DJANGO_SETTINGS_MODULE", "").partition(".")[0]
     root = os.environ.get("TRACESTITCH_APP_ROOT") or os.getcwd()
-    return CodeMap([*names, settings], root)
+    return CodeMap(app_packages(os.environ), root)
 
 
 _CODE = _from_environment()
