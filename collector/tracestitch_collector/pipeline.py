@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -246,7 +247,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         name="status",
     )
     status.start()
-    aggregator = Aggregator()
+    aggregator = Aggregator(public_url=settings.public_url, version=version("tracestitch"))
     end_exposition = _exposition(aggregator, settings.data / "run" / "metrics.sock", metrics, tally)
     try:
         store = opened(settings, tally, stop)
@@ -263,6 +264,7 @@ def _run_with(
 ) -> None:
     now_ns = time.time_ns()
     try:
+        _restore(aggregator, store, tally)
         Pipeline(
             intake=Intake(
                 settings.data / "log", store.covered(), store.recent_digests(now_ns - SEEN_NS), now_ns
@@ -275,6 +277,16 @@ def _run_with(
         ).run()
     finally:
         store.close()
+
+
+def _restore(aggregator: Aggregator, store: Store, tally: Tally) -> None:
+    """Findings are written when they change: without this, alerts on the others would end with each restart."""
+    try:
+        aggregator.restore(store.findings())
+    except Unavailable as error:
+        tally.problem(
+            "prometheus", f"open findings are not in the metrics until they are seen again: {error}"
+        )
 
 
 def _exposition(

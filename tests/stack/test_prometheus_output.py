@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tests.support.prometheus import (
     span,
     spans,
 )
+from tracestitch_collector.checks.finding import Finding, Fix, Impact
 from tracestitch_collector.outputs.prometheus import Aggregator, PipelineMetrics, serve
 
 SECOND_NS = 1_000_000_000
@@ -227,6 +229,34 @@ def test_an_open_finding_is_one_until_it_is_suppressed_or_forgotten() -> None:
     }
     clock.now_ns += 61 * SECOND_NS
     assert values(aggregator, "tracestitch_findings", *labels) == {}
+
+
+def test_findings_of_the_store_are_open_after_a_restart() -> None:
+    clock = Clock()
+    known = Finding(
+        fingerprint="ab" * 8,
+        check="missing-timeout",
+        pitfall="P7",
+        severity="important",
+        tier="A",
+        title="",
+        service="pricing",
+        operation="",
+        location=None,
+        evidence=(),
+        affected=1,
+        eligible=1,
+        impact=Impact(ms_per_day=0.0, requests_share=0.0, text=""),
+        fix=Fix(text="", before="", after=""),
+        first_seen_ns=0,
+        last_seen_ns=clock.now_ns,
+    )
+    aggregator = Aggregator(clock=clock)
+    aggregator.restore([known, replace(known, fingerprint="cd" * 8, suppressed_by="known")])
+    labels = ("check", "severity", "service_name", "fingerprint")
+    assert values(aggregator, "tracestitch_findings", *labels) == {
+        ("missing-timeout", "important", "pricing", "ab" * 8): 1
+    }
 
 
 def test_the_build_says_where_alerts_link_to() -> None:

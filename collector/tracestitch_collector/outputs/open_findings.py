@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import pyarrow as pa
 from prometheus_client.core import Metric
 
+from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.outputs.series import MAX_LABEL_LENGTH, OVERFLOW_LABEL
 
 NAME = "tracestitch_findings"
@@ -28,14 +30,22 @@ class OpenFindings:
 
     def observe(self, findings: pa.Table, now_ns: int) -> None:
         for row in findings.sort_by("evaluated_ns").to_pylist():
-            fingerprint = row["fingerprint"]
-            self._last_seen.pop(fingerprint, None)
-            self._labels.pop(fingerprint, None)
-            if not json.loads(row["document"]).get("suppressed_by"):
-                self._last_seen[fingerprint] = row["last_seen_ns"]
-                self._labels[fingerprint] = {name: str(row[name])[:MAX_LABEL_LENGTH] for name in _LABELS}
+            labels = {name: str(row[name]) for name in _LABELS}
+            suppressed = bool(json.loads(row["document"]).get("suppressed_by"))
+            self._keep(labels, row["last_seen_ns"], suppressed=suppressed)
         for fingerprint in [f for f, seen in self._last_seen.items() if now_ns - seen > self._expiry_ns]:
             del self._last_seen[fingerprint], self._labels[fingerprint]
+
+    def restore(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            labels = {
+                "check": finding.check,
+                "pitfall": finding.pitfall,
+                "severity": finding.severity,
+                "service_name": finding.service,
+                "fingerprint": finding.fingerprint,
+            }
+            self._keep(labels, finding.last_seen_ns, suppressed=finding.suppressed_by is not None)
 
     def metric(self, now_ns: int) -> Metric:
         metric = Metric(NAME, "Open findings: 1 for each; those beyond the limit are one sum.", "gauge")
@@ -45,3 +55,11 @@ class OpenFindings:
         if len(labels) > self._max_findings:
             metric.add_sample(NAME, {OVERFLOW_LABEL: "true"}, len(labels) - self._max_findings)
         return metric
+
+    def _keep(self, labels: dict[str, str], last_seen_ns: int, *, suppressed: bool) -> None:
+        fingerprint = labels["fingerprint"]
+        self._last_seen.pop(fingerprint, None)
+        self._labels.pop(fingerprint, None)
+        if not suppressed:
+            self._last_seen[fingerprint] = last_seen_ns
+            self._labels[fingerprint] = {name: value[:MAX_LABEL_LENGTH] for name, value in labels.items()}

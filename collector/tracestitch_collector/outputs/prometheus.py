@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.outputs.durations import IdColumns, coded, group, text
 from tracestitch_collector.outputs.exposition import serve
 from tracestitch_collector.outputs.open_findings import OpenFindings
@@ -70,6 +71,11 @@ class Aggregator(Collector):
                 self._observe_logs(logs, now_ns)
             if len(findings):
                 self._findings.observe(findings, now_ns)
+
+    def restore(self, findings: Iterable[Finding]) -> None:
+        """What the store knows when the process starts, so that alerts outlive a restart."""
+        with self._lock:
+            self._findings.restore(findings)
 
     def collect(self) -> Iterator[Metric]:
         with self._lock:
