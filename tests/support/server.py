@@ -75,7 +75,7 @@ def start(data: Path, arguments: Sequence[str] = (), environment: dict[str, str]
     addresses.unlink(missing_ok=True)
     ports = ("--otlp-http-port", "0", "--otlp-grpc-port", "0", "--dashboard-port", "0")
     process = subprocess.Popen(
-        [sys.executable, "-m", "tracestitch.command", "serve", "--data", str(data), *ports, *arguments],
+        [sys.executable, "-m", "tracestitch", "serve", "--data", str(data), *ports, *arguments],
         env={**os.environ, **(environment or {})},
     )
 
@@ -95,5 +95,5 @@ def start(data: Path, arguments: Sequence[str] = (), environment: dict[str, str]
         data=data,
         otlp_http=found["otlp_http"],
         otlp_grpc=found["otlp_grpc"],
-        dashboard=found["dashboard"],
+        dashboard=found.get("dashboard", ""),
     )
