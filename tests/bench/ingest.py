@@ -1,0 +1,220 @@
+"""`make bench`: how much a real `tracestitch serve` takes in, how soon it can be found and what it costs.
+
+A generator in a process of its own sends requests of 512 spans over connections it keeps: first at the rate the
+issue asks for, then as fast as they are acknowledged. Figures are printed beside a baseline of the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import multiprocessing
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.bench.memory import family_rss
+from tests.bench.spans import SPANS_PER_REQUEST, Requests
+from tests.support.server import Server, serving
+from tracestitch_collector.decode.decoder import Decoder, Request
+from tracestitch_collector.store.embedded.store import EmbeddedStore
+
+CONNECTIONS = 4
+DRAIN_S = 120
+
+
+@dataclass(slots=True)
+class Sent:
+    spans: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+    slowest_ack_s: float = 0.0
+    probes: list[tuple[str, float]] = field(default_factory=list)
+    """A trace of a request, and when that was acknowledged, once a second."""
+
+
+def generate(address: str, seconds: float, rate: float, results: Connection) -> None:
+    """Sends at the rate, or without limit when it is 0, over a few connections."""
+    begin = time.time()
+    parts = [Sent() for _ in range(CONNECTIONS)]
+    threads = [
+        threading.Thread(target=_send, args=(address, begin + seconds, rate / CONNECTIONS, seed, part))
+        for seed, part in enumerate(parts)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    results.send(
+        Sent(
+            spans=sum(part.spans for part in parts),
+            refused=sum(part.refused for part in parts),
+            seconds=time.time() - begin,
+            slowest_ack_s=max(part.slowest_ack_s for part in parts),
+            probes=sorted((probe for part in parts for probe in part.probes), key=lambda probe: probe[1]),
+        )
+    )
+
+
+def _send(address: str, end: float, rate: float, seed: int, sent: Sent) -> None:
+    requests = Requests(seed)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    due = time.time()
+    while (now := time.time()) < end:
+        if rate:
+            if now < due:
+                time.sleep(min(due - now, 0.1))
+                continue
+            due += SPANS_PER_REQUEST / rate
+        body, trace_id = requests.body(time.time_ns())
+        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        answer = connection.getresponse()
+        answer.read()
+        sent.slowest_ack_s = max(sent.slowest_ack_s, time.time() - now)
+        if answer.status != 200:
+            sent.refused += 1
+            time.sleep(0.2)
+            continue
+        sent.spans += SPANS_PER_REQUEST
+        if not sent.probes or time.time() - sent.probes[-1][1] >= 1:
+            sent.probes.append((trace_id, time.time()))
+    connection.close()
+
+
+def under_load(server: Server, seconds: float, rate: float, watch: Callable[[], None]) -> Sent:
+    """What a generator sent, while `watch` is called ten times a second."""
+    ours, theirs = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(
+        target=generate, args=(server.otlp_http, seconds, rate, theirs)
+    )
+    process.start()
+    while not ours.poll(0.1):
+        watch()
+        if not process.is_alive() and not ours.poll(0):
+            raise SystemExit("the generator died")
+    sent: Sent = ours.recv()
+    process.join()
+    return sent
+
+
+def stored_spans(data: Path) -> int:
+    """What the pipeline says it has handed to the store."""
+    try:
+        counters = json.loads((data / "status" / "pipeline.json").read_text())["counters"]
+    except (OSError, ValueError):
+        return 0
+    return int(counters.get('tracestitch_output_sent_total{output="store",signal="traces"}', 0))
+
+
+def seconds_until_stored(data: Path, spans: int) -> float:
+    begin = time.time()
+    while stored_spans(data) < spans:
+        if time.time() - begin > DRAIN_S:
+            raise SystemExit(f"{stored_spans(data)} of {spans} spans were stored within {DRAIN_S} s")
+        time.sleep(0.05)
+    return time.time() - begin
+
+
+class Freshness:
+    """Asks the store, as a reader would, how long an acknowledged trace takes to be found."""
+
+    def __init__(self, data: Path, server: Server) -> None:
+        self._store = EmbeddedStore(data, write=False)
+        self._address = server.otlp_http
+        self._requests = Requests(seed=99)
+        self.seconds: list[float] = []
+        self._last = 0.0
+
+    def probe(self) -> None:
+        if time.time() - self._last < 1:
+            return
+        body, trace_id = self._requests.body(time.time_ns())
+        connection = http.client.HTTPConnection(urlsplit(self._address).netloc, timeout=60)
+        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        status = connection.getresponse().status
+        connection.close()
+        acknowledged = time.time()
+        while status == 200 and self._store.trace(trace_id) is None:
+            time.sleep(0.02)
+            if time.time() - acknowledged > DRAIN_S:
+                raise SystemExit(f"trace {trace_id} was not found within {DRAIN_S} s")
+        self._last = time.time()
+        self.seconds.append(self._last - acknowledged)
+
+
+def baseline_us_per_span() -> tuple[float, float]:
+    """Google's protobuf parser, and our decoder to columns, on the same requests."""
+    requests = Requests(seed=7)
+    bodies = [requests.body(time.time_ns())[0] for _ in range(16)]
+    spans = len(bodies) * SPANS_PER_REQUEST
+    begin = time.perf_counter()
+    for body in bodies:
+        ExportTraceServiceRequest.FromString(body)
+    parsed = time.perf_counter() - begin
+    decoder = Decoder()
+    ours = [Request(body=body, digest=bytes([n]) * 16, received_ns=0) for n, body in enumerate(bodies)]
+    decoder.spans(ours)
+    begin = time.perf_counter()
+    decoder.spans(ours)
+    return parsed / spans * 1e6, (time.perf_counter() - begin) / spans * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20, help="length of each of the two runs")
+    parser.add_argument("--rate", type=float, default=20_000, help="spans per second of the first run")
+    options = parser.parse_args()
+    parsed_us, decoded_us = baseline_us_per_span()
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
+        data = Path(folder)
+        freshness = Freshness(data, server)
+        highest = [0]
+
+        def watch() -> None:
+            highest[0] = max(highest[0], family_rss(server.process.pid))
+
+        def watch_and_probe() -> None:
+            watch()
+            freshness.probe()
+
+        steady = under_load(server, options.seconds, options.rate, watch_and_probe)
+        so_far = steady.spans + len(freshness.seconds) * SPANS_PER_REQUEST
+        behind = seconds_until_stored(data, so_far)
+        burst = under_load(server, options.seconds, 0, watch)
+        drained = seconds_until_stored(data, so_far + burst.spans)
+        watch()
+        stats = freshness._store.stats()
+        print(f"baseline      google protobuf parse {parsed_us:.2f} µs per span")
+        print(
+            f"decoder       {decoded_us:.2f} µs per span to columns, {decoded_us / parsed_us:.1f} × the baseline"
+        )
+        print(
+            f"steady        {steady.spans / steady.seconds:,.0f} spans/s acknowledged of {options.rate:,.0f} asked, "
+            f"{steady.refused} refused, slowest answer {steady.slowest_ack_s * 1000:.0f} ms, behind by {behind:.2f} s at the end"
+        )
+        print(
+            f"searchable    {statistics.median(freshness.seconds):.2f} s after the answer (median), "
+            f"{max(freshness.seconds):.2f} s at most"
+        )
+        print(
+            f"flat out      {burst.spans / burst.seconds:,.0f} spans/s acknowledged, "
+            f"{burst.spans / (burst.seconds + drained):,.0f} spans/s stored, {burst.refused} requests refused, "
+            f"{burst.spans / (burst.seconds + drained) * parsed_us / 1e6:.2f} of the baseline's rate"
+        )
+        print(f"memory        {highest[0] / 1e6:.0f} MB, all processes at their highest")
+        print(f"disk          {stats.bytes / stats.spans:.0f} bytes per span, {stats.spans:,} spans")
+
+
+if __name__ == "__main__":
+    main()
