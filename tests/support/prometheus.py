@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -88,3 +89,10 @@ def promtool(*arguments: str, stdin: bytes = b"") -> tuple[int, str]:
     command: Sequence[str] = [tool("promtool"), *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=60)
     return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

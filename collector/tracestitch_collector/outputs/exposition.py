@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -11,6 +13,8 @@ from socketserver import ThreadingUnixStreamServer
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+
+logger = logging.getLogger(__name__)
 
 
 def serve(aggregator: Collector, socket_path: Path, *further: Collector) -> Callable[[], None]:
@@ -38,6 +42,11 @@ def serve(aggregator: Collector, socket_path: Path, *further: Collector) -> Call
 
 class _Server(ThreadingUnixStreamServer):
     daemon_threads = True
+
+    def handle_error(self, *_request: object) -> None:
+        error = sys.exception()
+        if not isinstance(error, OSError):  # a scraper that went away is nothing to say
+            logger.error("a scrape failed", exc_info=error)
 
 
 def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
