@@ -94,7 +94,7 @@ def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callabl
             ("debug_location", lambda: inventory_django.debug_location(settings)),
             ("middleware", lambda: [str(name) for name in settings.MIDDLEWARE]),
             ("routes", inventory_django.routes),
-            ("databases", lambda: inventory_django.databases_of(settings) + _sqlalchemy_databases()),
+            ("databases", lambda: _with_seen(inventory_django.databases_of(settings))),
         )
     if _is_flask(app):
         from tracestitch import inventory_flask
@@ -107,9 +107,9 @@ def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callabl
             ("debug_location", lambda: inventory_flask.debug_location(app)),
             ("middleware", lambda: inventory_flask.middleware(app)),
             ("routes", lambda: inventory_flask.routes(app)),
-            ("databases", _sqlalchemy_databases),
+            ("databases", lambda: _with_seen([])),
         )
-    return (*_celery_parts(app), ("databases", _sqlalchemy_databases))
+    return (*_celery_parts(app), ("databases", lambda: _with_seen([])))
 
 
 def _django_settings() -> Any | None:
@@ -133,8 +133,11 @@ def _celery_parts(app: Any) -> tuple[tuple[str, Callable[[], Any]], ...]:
     )
 
 
-def _sqlalchemy_databases() -> list[dict[str, str]]:
-    return [databases.described("", database) for database in databases.SEEN.all()]
+def _with_seen(named: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Those that statements went to without being named in settings come after those that are."""
+    known = [{**entry, "alias": ""} for entry in named]
+    seen = [databases.described("", database) for database in databases.SEEN.all()]
+    return named + [entry for entry in seen if entry not in known]
 
 
 def packages(path: Iterable[str]) -> dict[str, str]:
