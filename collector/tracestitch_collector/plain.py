@@ -25,7 +25,7 @@ from tracestitch_collector.model import (
     SpanEvent,
     SpanLink,
 )
-from tracestitch_collector.store.store import TraceSummary
+from tracestitch_collector.store.store import Bucket, ServiceSummary, TraceSummary
 
 Document: TypeAlias = dict[str, Any]
 
@@ -175,7 +175,26 @@ def summary_to_json(summary: TraceSummary) -> Document:
     }
 
 
-def _known(model: type[Span | LogRecord | TraceSummary], plain: Mapping[str, Any]) -> Document:
+def service_to_json(summary: ServiceSummary) -> Document:
+    return {
+        "service": summary.service,
+        "requests": summary.requests,
+        "errors": summary.errors,
+        "p50_ns": summary.p50_ns,
+        "p95_ns": summary.p95_ns,
+        "p99_ns": summary.p99_ns,
+        "spans": summary.spans,
+        "last_seen_ns": summary.last_seen_ns,
+        "buckets": [
+            {"start_ns": bucket.start_ns, "requests": bucket.requests, "errors": bucket.errors}
+            for bucket in summary.buckets
+        ],
+    }
+
+
+def _known(
+    model: type[Span | LogRecord | TraceSummary | ServiceSummary], plain: Mapping[str, Any]
+) -> Document:
     """Only the model's own fields: a page may add what it computed."""
     return {item.name: plain[item.name] for item in fields(model) if item.name in plain}
 
@@ -232,3 +251,11 @@ def log_from_json(plain: Mapping[str, Any]) -> LogRecord:
 
 def summary_from_json(plain: Mapping[str, Any]) -> TraceSummary:
     return TraceSummary(**_known(TraceSummary, plain))
+
+
+def service_from_json(plain: Mapping[str, Any]) -> ServiceSummary:
+    buckets = tuple(
+        Bucket(start_ns=one["start_ns"], requests=one["requests"], errors=one["errors"])
+        for one in plain["buckets"]
+    )
+    return ServiceSummary(**{**_known(ServiceSummary, plain), "buckets": buckets})

@@ -72,7 +72,7 @@ def _finding(
         ),
         fix=_fix(of_service(service, evidence.inventories), location),
         first_seen_ns=min(one.time_ns for one in exposed),
-        last_seen_ns=max(one.time_ns for one in exposed),
+        last_seen_ns=max(last.time_ns, evidence.last_request_ns(service)),
         suppressed_by=_suppressed(last),
         details=(
             ("environment", environment),

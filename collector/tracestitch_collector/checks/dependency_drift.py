@@ -101,6 +101,7 @@ def _drift_finding(evidence: Evidence, name: str, versions: Mapping[str, str]) -
     groups = sorted(by_version.items(), key=lambda group: (len(group[1]), _sortable(group[0])))
     odd_version, odd_services = groups[0]
     usual_version, usual_services = groups[-1]
+    since_ns = _seen_ns(evidence, versions)
     severity: Severity = "important" if name in MINOR_MATTERS else "normal"
     text = f"{name} {odd_version} in {wording.listed(odd_services)}, {usual_version} in {wording.listed(usual_services)}"
     return Finding(
@@ -123,8 +124,8 @@ def _drift_finding(evidence: Evidence, name: str, versions: Mapping[str, str]) -
             f"security fixes of {name} differ between the two.",
         ),
         fix=_fix(name, odd_version, usual_version, odd_services[0]),
-        first_seen_ns=_seen_ns(evidence, versions),
-        last_seen_ns=_seen_ns(evidence, versions),
+        first_seen_ns=since_ns,
+        last_seen_ns=max(since_ns, evidence.last_request_ns(odd_services[0])),
         details=tuple((service, f"{name} {versions[service]}") for service in sorted(versions)),
     )
 
@@ -162,7 +163,7 @@ def _within_releases(evidence: Evidence) -> Iterator[Finding]:
     for (service, version, environment), copies in releases.items():
         differing = _differing(copies)
         if differing:
-            yield _release_finding(service, version, environment, copies, differing)
+            yield _release_finding(evidence, service, version, environment, copies, differing)
 
 
 def _differing(copies: list[Process]) -> dict[str, tuple[str, ...]]:
@@ -176,7 +177,12 @@ def _differing(copies: list[Process]) -> dict[str, tuple[str, ...]]:
 
 
 def _release_finding(
-    service: str, version: str, environment: str, copies: list[Process], differing: dict[str, tuple[str, ...]]
+    evidence: Evidence,
+    service: str,
+    version: str,
+    environment: str,
+    copies: list[Process],
+    differing: dict[str, tuple[str, ...]],
 ) -> Finding:
     seen = [process.inventory.time_ns for process in copies]
     sets = {tuple(sorted(process.packages.items())) for process in copies}
@@ -205,6 +211,6 @@ def _release_finding(
             after="pip install --require-hashes -r requirements.lock  # when the image is built",
         ),
         first_seen_ns=min(seen),
-        last_seen_ns=max(seen),
+        last_seen_ns=max(*seen, evidence.last_request_ns(service)),
         details=tuple((name, " · ".join(versions)) for name, versions in list(differing.items())[:50]),
     )

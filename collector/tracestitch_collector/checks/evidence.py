@@ -65,6 +65,10 @@ class Evidence:
         object.__setattr__(self, "units", units)
         object.__setattr__(self, "eligible", Counter(unit.place for unit in units))
 
+    def last_request_ns(self, service: str) -> int:
+        """When the service was last at work; 0 where no trace of it is here."""
+        return max((unit.entry.span.start_ns for unit in self.units if unit.service == service), default=0)
+
     def at(self, place: Place) -> Iterator[Unit]:
         return (unit for unit in self.units if unit.place == place)
 

@@ -1,0 +1,59 @@
+"""Findings as text, worst first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tracestitch_collector.checks.finding import SEVERITIES, Finding, Severity
+from tracestitch_collector.checks.wording import counted
+from tracestitch_collector.traces.code import place
+from tracestitch_dashboard.terminal import Paint, clean, clean_lines
+
+_STYLES: dict[Severity, str] = {"critical": "red", "important": "yellow", "normal": "cyan", "low": "dim"}
+
+
+def by_weight(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(
+        findings,
+        key=lambda one: (SEVERITIES.index(one.severity), -one.impact.ms_per_day, one.check, one.fingerprint),
+    )
+
+
+def lines(findings: Sequence[Finding], paint: Paint) -> Iterator[str]:
+    for finding in by_weight(findings):
+        if finding.suppressed_by is None:
+            yield from _one(finding, paint)
+            yield ""
+    for finding in by_weight(findings):
+        if finding.suppressed_by is not None:
+            reason = clean(finding.suppressed_by, 200)
+            yield paint("dim", f"suppressed  {finding.check}  {clean(finding.title)}  ({reason})")
+
+
+def _one(finding: Finding, paint: Paint) -> Iterator[str]:
+    yield f"{paint(_STYLES[finding.severity], finding.severity)}  {paint('bold', clean(finding.title))}"
+    where = [f"{finding.service} {finding.operation}".strip(), place(finding.location)]
+    if finding.location is not None and finding.location.function:
+        where[1] += f" in {finding.location.function}"
+    yield f"  {finding.check} ({finding.pitfall}) · {' · '.join(clean(part, 300) for part in where if part)}"
+    yield f"  {clean(finding.impact.text, 600)}"
+    for label, text in finding.details:
+        yield paint("dim", f"  {clean(label, 60)}: {clean(text, 300)}")
+    yield f"  Fix: {clean(finding.fix.text, 600)}"
+    yield from (paint("red", f"    - {line}") for line in clean_lines(finding.fix.before))
+    yield from (paint("cyan", f"    + {line}") for line in clean_lines(finding.fix.after))
+    traces = ", ".join(clean(shown.trace_id, 40) for shown in finding.evidence)
+    yield paint("dim", f"  {finding.fingerprint}{f' · traces {traces}' if traces else ''}")
+
+
+def summary(findings: Sequence[Finding], failing: Sequence[Finding], gate: str) -> str:
+    open_ones = [finding for finding in findings if finding.suppressed_by is None]
+    if not open_ones:
+        hidden = f" ({len(findings)} suppressed)" if findings else ""
+        return f"No findings{hidden}."
+    counts = Counter(finding.severity for finding in open_ones)
+    parts = ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity])
+    hidden = f", {len(findings) - len(open_ones)} suppressed" if len(open_ones) < len(findings) else ""
+    gated = "new" if gate == "new" else f"{gate} or worse"
+    return f"{counted(len(open_ones), 'finding')}: {parts}{hidden}. {len(failing)} {gated}."
