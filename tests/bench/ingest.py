@@ -179,10 +179,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
         data = Path(folder)
         freshness = Freshness(data, server)
-        highest = [0]
+        memory: list[dict[str, int]] = []
 
         def watch() -> None:
-            highest[0] = max(highest[0], family_rss(server.process.pid))
+            memory.append(family_rss(server.process.pid))
 
         def watch_and_probe() -> None:
             watch()
@@ -212,7 +212,9 @@ def main() -> None:
             f"{burst.spans / (burst.seconds + drained):,.0f} spans/s stored, {burst.refused} requests refused, "
             f"{burst.spans / (burst.seconds + drained) * parsed_us / 1e6:.2f} of the baseline's rate"
         )
-        print(f"memory        {highest[0] / 1e6:.0f} MB, all processes at their highest")
+        highest = max(memory, key=lambda moment: sum(moment.values()))
+        shares = ", ".join(f"{program} {size / 1e6:.0f}" for program, size in highest.items())
+        print(f"memory        {sum(highest.values()) / 1e6:.0f} MB at its highest ({shares})")
         print(f"disk          {stats.bytes / stats.spans:.0f} bytes per span, {stats.spans:,} spans")
 
 

@@ -1,10 +1,12 @@
-"""Realistic export requests for benchmarks: made once with the official protobuf classes, then varied by
-replacing marked bytes, so that the generator costs next to nothing beside what it measures.
+"""Realistic export requests for benchmarks: made once with the official protobuf classes, then given new ids and
+times by replacing bytes, so that the generator costs next to nothing beside what it measures.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -14,14 +16,18 @@ from tracestitch_collector.model import AttributeValue
 
 SPANS_PER_REQUEST = 512
 SPANS_PER_TRACE = 16
-TRACE_MARK = b"\x01TRACE!\x02"
-"""First half of every trace id."""
-SPAN_MARK = b"\x03SP\x04"
-"""First half of every span id."""
+TRACE_BYTES, SPAN_BYTES = 16, 8
 TIME_MARK = b"\x05TM\x06"
 """Upper half of every time; the lower half is up to four seconds."""
 
 ROUTES = ("/stock/<sku>", "/cart", "/checkout", "/orders/<int:id>", "/prices")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    body: bytes
+    places: tuple[tuple[int, int, int], ...]
+    """Where an id stands, which of the request's ids it is, and how long it is."""
 
 
 class Requests:
@@ -33,18 +39,17 @@ class Requests:
         self._next = 0
 
     def body(self, now_ns: int) -> tuple[bytes, str]:
-        """A request whose spans happen now, and the id of one of its traces."""
+        """A request whose spans happen now, and the id of its first trace."""
         template = self._templates[self._next % len(self._templates)]
         self._next += 1
-        trace = self._random.randbytes(8)
-        body = (
-            template.replace(TRACE_MARK, trace)
-            .replace(SPAN_MARK, self._random.randbytes(4))
-            .replace(TIME_MARK, (now_ns >> 32).to_bytes(4, "little"))
-        )
-        return body, trace.hex() + f"{1:016x}"
+        body = bytearray(template.body.replace(TIME_MARK, (now_ns >> 32).to_bytes(4, "little")))
+        ids = self._random.randbytes(TRACE_BYTES * (2 * SPANS_PER_REQUEST))
+        for at, number, size in template.places:
+            body[at : at + size] = ids[number * TRACE_BYTES : number * TRACE_BYTES + size]
+        first = SPANS_PER_REQUEST * TRACE_BYTES
+        return bytes(body), ids[first : first + TRACE_BYTES].hex()
 
-    def _template(self, number: int) -> bytes:
+    def _template(self, number: int) -> Template:
         spans = [self._span(index) for index in range(SPANS_PER_REQUEST)]
         resource: dict[str, AttributeValue] = {
             "service.name": f"service-{number % 5}",
@@ -59,18 +64,17 @@ class Requests:
             "telemetry.sdk.language": "python",
             "telemetry.sdk.version": "1.45.2",
         }
-        return trace_request(*spans, resource=resource, scope="tracestitch.django").SerializeToString()
+        body = trace_request(*spans, resource=resource, scope="tracestitch.django").SerializeToString()
+        return Template(body, tuple(_places(body)))
 
     def _span(self, index: int) -> Span:
         choice = self._random
         trace_number, position = divmod(index, SPANS_PER_TRACE)
-        own = SPAN_MARK + (index + 1).to_bytes(4, "big")
-        parent = SPAN_MARK + (index + 1 - position).to_bytes(4, "big") if position else b""
         start = int.from_bytes(choice.randbytes(3) + b"\0" + TIME_MARK, "little")
         return otlp_span(
-            trace_id=(TRACE_MARK + (trace_number + 1).to_bytes(8, "big")).hex(),
-            span_id=own.hex(),
-            parent_span_id=parent.hex(),
+            trace_id=_numbered(SPANS_PER_REQUEST + trace_number, TRACE_BYTES).hex(),
+            span_id=_numbered(index, SPAN_BYTES).hex(),
+            parent_span_id=_numbered(index - position, SPAN_BYTES).hex() if position else "",
             start_ns=start,
             duration_ns=choice.randrange(1_000, 50_000_000),
             flags=0x101,
@@ -119,3 +123,17 @@ class Requests:
                 "tracestitch.db.in_transaction": False,
             },
         }
+
+
+def _numbered(number: int, size: int) -> bytes:
+    """A placeholder of an id: marked, so that it can be found, and numbered."""
+    return b"\xfd\xfe".ljust(size - 2, b"\xff") + number.to_bytes(2, "big")
+
+
+def _places(body: bytes) -> Iterator[tuple[int, int, int]]:
+    """Every placeholder; its size stands before it, as in any message."""
+    at = body.find(b"\xfd\xfe")
+    while at >= 0:
+        size = body[at - 1]
+        yield at, int.from_bytes(body[at + size - 2 : at + size], "big"), size
+        at = body.find(b"\xfd\xfe", at + size)

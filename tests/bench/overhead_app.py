@@ -1,0 +1,116 @@
+"""The app whose overhead is measured: a Django view with three queries and two log lines, or a Flask view with two
+queries and two log lines, served in a loop inside the process. Reads a number of requests per line, answers with
+the CPU seconds that they took, all threads together."""
+
+import io
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def django_app(database: str) -> Wsgi:
+    from django.conf import settings
+
+    settings.configure(
+        SECRET_KEY="x" * 60,
+        ALLOWED_HOSTS=["testserver"],
+        ROOT_URLCONF=__name__,
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+        MIDDLEWARE=[
+            "django.middleware.security.SecurityMiddleware",
+            "django.middleware.common.CommonMiddleware",
+        ],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
+    )
+    from django.core.management import call_command
+    from django.core.wsgi import get_wsgi_application
+
+    application: Wsgi = get_wsgi_application()
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest, JsonResponse
+    from django.urls import path
+
+    call_command("migrate", verbosity=0)
+    User.objects.bulk_create([User(username=f"user{number}") for number in range(50)])
+
+    def view(_: HttpRequest) -> JsonResponse:
+        log.info("listing users")
+        total = User.objects.count()
+        active = list(User.objects.filter(is_active=True).order_by("username")[:20])
+        one = User.objects.get(username="user7")
+        log.info("found %d of %d", len(active), total)
+        return JsonResponse(
+            {"total": total, "one": one.username, "names": [user.username for user in active]}
+        )
+
+    globals()["urlpatterns"] = [path("items/", view)]
+    return application
+
+
+def flask_app(database: str) -> Wsgi:
+    import sqlalchemy as sa
+    from flask import Flask, jsonify
+    from sqlalchemy import orm
+
+    app = Flask("overhead")
+    engine = sa.create_engine("sqlite:///" + database)
+
+    class Base(orm.DeclarativeBase):
+        pass
+
+    class Item(Base):
+        __tablename__ = "item"
+        id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+        name: orm.Mapped[str]
+
+    Base.metadata.create_all(engine)
+    with orm.Session(engine) as session:
+        session.add_all([Item(name=f"item{number}") for number in range(50)])
+        session.commit()
+
+    @app.get("/items/")
+    def items() -> Any:
+        log.info("listing items")
+        with orm.Session(engine) as session:
+            first = session.scalars(sa.select(Item).limit(20)).all()
+            one = session.scalars(sa.select(Item).where(Item.name == "item7")).one()
+            log.info("found %d", len(first))
+            return jsonify(one=one.name, names=[item.name for item in first])
+
+    return app
+
+
+def serve(application: Wsgi, count: int) -> float:
+    start = time.process_time()
+    for _ in range(count):
+        body = application(environ(), lambda status, headers, exc_info=None: statuses.add(status))
+        b"".join(body)
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+    return time.process_time() - start
+
+
+def environ() -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "GET", "PATH_INFO": "/items/", "SCRIPT_NAME": "", "QUERY_STRING": "page=2",
+        "SERVER_NAME": "testserver", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "testserver",
+        "REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr,
+        "wsgi.version": (1, 0), "wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False,
+    }  # fmt: skip
+
+
+log = logging.getLogger("overhead")
+statuses: set[str] = set()
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, stream=io.StringIO())
+    make = {"django": django_app, "flask": flask_app}[sys.argv[1]]
+    served = make(sys.argv[2])
+    for line in sys.stdin:
+        print(serve(served, int(line)), flush=True)
+    assert statuses == {"200 OK"}, statuses
