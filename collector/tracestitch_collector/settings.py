@@ -30,10 +30,12 @@ only; in `collector` a process of its own does."""
 AGENT_VARIABLES = frozenset(
     {
         "TRACESTITCH_APP_PACKAGES",
+        "TRACESTITCH_APP_ROOT",
         "TRACESTITCH_DEBUG",
         "TRACESTITCH_ENABLED",
         "TRACESTITCH_ENDPOINT",
         "TRACESTITCH_ENVIRONMENT",
+        "TRACESTITCH_EXIT_BUDGET",
         "TRACESTITCH_SERVER",
         "TRACESTITCH_SERVICE",
         "TRACESTITCH_TOKEN",

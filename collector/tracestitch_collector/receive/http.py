@@ -45,6 +45,23 @@ class GoneError(Exception):
     """The sender hung up."""
 
 
+class _Upload:
+    """The body of a request as it arrives. Reading goes on where it stopped."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._more = True
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        while self._more:
+            message: Message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise GoneError
+            self._more = message.get("more_body", False)
+            if message.get("body"):
+                yield message["body"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
     """How the request is written."""
@@ -84,27 +101,28 @@ class OtlpApp:
         signal = _BY_PATH.get(scope["path"])
         name = signal.name if signal else "none"
         headers = _headers(scope)
+        upload = _Upload(receive)
         try:
-            await self._serve(signal, scope, headers, receive, send)
+            await self._serve(signal, scope, headers, upload, send)
         except GoneError:
             self._counters.refused.labels(name, "http", "sender hung up").inc()
         except RefusedError as error:
             self._intake.refuse(name, "http", error)
-            await _refuse(error, headers, receive, send)
+            await _refuse(error, headers, upload, send)
         except Exception:
             self._counters.errors.inc()
             refused = RefusedError(
                 answers.INTERNAL, "a fault of the collector; nothing of this request was kept"
             )
             self._intake.refuse(name, "http", refused)
-            await _refuse(refused, headers, receive, send)
+            await _refuse(refused, headers, upload, send)
 
     async def _serve(
         self,
         signal: Signal | None,
         scope: Scope,
         headers: dict[bytes, bytes],
-        receive: Receive,
+        upload: _Upload,
         send: Send,
     ) -> None:
         self._check_caller(scope)
@@ -119,7 +137,7 @@ class OtlpApp:
         try:
             parts: list[bytes] = []
             _check_length(headers)
-            async for part in _body(receive):
+            async for part in upload.parts():
                 held += len(part)
                 self._hold(len(part))
                 if held > MAX_BYTES:
@@ -221,24 +239,13 @@ def _check_length(headers: dict[bytes, bytes]) -> None:
         raise RefusedError(answers.TOO_LARGE, f"the request is larger than {MAX_BYTES} bytes")
 
 
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message: Message = await receive()
-        if message["type"] == "http.disconnect":
-            raise GoneError
-        if message.get("body"):
-            yield message["body"]
-        more = message.get("more_body", False)
-
-
 async def _send(send: Send, status: int, content_type: bytes, content: bytes) -> None:
     headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(content)), *security.HEADERS]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 
 
-async def _refuse(error: RefusedError, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+async def _refuse(error: RefusedError, headers: dict[bytes, bytes], upload: _Upload, send: Send) -> None:
     """The answer to a refused request, in protobuf where that is what it was written in. Its body may still be
     arriving, so that is read on for a while."""
     reason = error.reason
@@ -260,7 +267,7 @@ async def _refuse(error: RefusedError, headers: dict[bytes, bytes], receive: Rec
     await send({"type": "http.response.body", "body": content, "more_body": True})
     try:
         async with asyncio.timeout(LINGER_S):
-            async for _ in _body(receive):
+            async for _ in upload.parts():
                 pass
     except (GoneError, TimeoutError):
         pass
