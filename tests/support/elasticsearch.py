@@ -4,6 +4,9 @@ distribution from the Maven repository that this machine is set up with. One ser
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
 import pwd
 import re
@@ -17,6 +20,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +53,20 @@ xpack.security.transport.ssl.enabled: false
 """
 
 
+ADMINISTRATOR, WRITER, READER = "administrator", "writer", "reader"
+"""Users of a server that we start, all with the password in its address."""
+_NAMES = ["traces-*.otel-*", "logs-*.otel-*", "tracestitch-findings-*"]
+WRITING: Mapping[str, Any] = {
+    "cluster": ["monitor"],
+    "indices": [{"names": _NAMES, "privileges": ["auto_configure", "create_doc", "index"]}],
+}
+READING: Mapping[str, Any] = {
+    "cluster": ["monitor"],
+    "indices": [{"names": _NAMES, "privileges": ["read", "view_index_metadata", "monitor"]}],
+}
+"""The least privileges that docs/elasticsearch.md names."""
+
+
 class UnobtainableError(Exception):
     """Why there is no server, in one line."""
 
@@ -72,33 +90,32 @@ class RealElasticsearch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-_URLS = pytest.StashKey[dict[str, str]]()
-
-
-def server_url(config: pytest.Config, version: str = CURRENT) -> str:
-    """The address of a server that lives until the end of the test run. Skips the test where there is none,
-    and fails it in CI."""
-    given = os.environ.get("TRACESTITCH_TEST_ELASTICSEARCH_URL", "")
-    if given and version == CURRENT:
-        return given
-    urls = config.stash.setdefault(_URLS, {})
-    if version not in urls:
-        try:
-            server = start(version)
-        except UnobtainableError as reason:
-            text = f"no Elasticsearch {version}: {reason}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(text, pytrace=False)
-            pytest.skip(text)
-        config.add_cleanup(server.stop)
-        urls[version] = server.url
-    return urls[version]
+_URL = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
 def elasticsearch_url(request: pytest.FixtureRequest) -> str:
-    """Import this fixture where it is used; all modules share the one server."""
-    return server_url(request.config)
+    """Import this fixture where it is used: all modules share one server, which lives until the end of the test
+    run. Skips the test where there is none, and fails it in CI."""
+    if given := os.environ.get("TRACESTITCH_TEST_ELASTICSEARCH_URL", ""):
+        return given
+    config = request.config
+    if _URL not in config.stash:
+        server = start_or_skip(CURRENT)
+        config.add_cleanup(server.stop)
+        config.stash[_URL] = server.url
+    return config.stash[_URL]
+
+
+def start_or_skip(version: str) -> RealElasticsearch:
+    """For the caller to stop."""
+    try:
+        return start(version)
+    except UnobtainableError as reason:
+        text = f"no Elasticsearch {version}: {reason}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(text, pytrace=False)
+        pytest.skip(text)
 
 
 def fresh_settings(url: str, data: Path) -> ElasticsearchSettings:
@@ -133,24 +150,14 @@ def _start(version: str, archive: Path, java: Path, folder: Path) -> RealElastic
     (home / "config" / "elasticsearch.yml").write_text(CONFIGURATION)
     for program in (home / "bin").iterdir():
         program.chmod(0o755)
+    password = secrets.token_hex(12)
+    _write_users(home / "config", password)
     user = _give_away(folder)
     environment = {
         "PATH": os.environ["PATH"],
         "ES_JAVA_HOME": str(java),
         "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
     }
-    password = secrets.token_hex(12)
-    subprocess.run(
-        [home / "bin" / "elasticsearch-keystore", "create"], env=environment, user=user, check=True
-    )
-    subprocess.run(
-        [home / "bin" / "elasticsearch-keystore", "add", "-x", "bootstrap.password"],
-        input=password.encode(),
-        env=environment,
-        user=user,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             [home / "bin" / "elasticsearch"],
@@ -167,7 +174,24 @@ def _start(version: str, archive: Path, java: Path, folder: Path) -> RealElastic
         process.kill()
         process.wait()
         raise
-    return RealElasticsearch(url=f"http://elastic:{password}@{address}", process=process, folder=folder)
+    return RealElasticsearch(
+        url=f"http://{ADMINISTRATOR}:{password}@{address}", process=process, folder=folder
+    )
+
+
+def _write_users(config: Path, password: str) -> None:
+    """Users in files: this distribution lacks the module that the server needs to keep users or API keys itself."""
+    salt = secrets.token_bytes(32)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 1000, 32)
+    hashed = f"{{PBKDF2}}1000${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+    users = {ADMINISTRATOR: "superuser", WRITER: WRITER, READER: READER}
+    (config / "users").write_text("".join(f"{user}:{hashed}\n" for user in users))
+    (config / "users_roles").write_text("".join(f"{role}:{user}\n" for user, role in users.items()))
+    # Elasticsearch reads this file role by role, each beginning at the start of a line.
+    roles = {WRITER: WRITING, READER: READING}
+    (config / "roles.yml").write_text(
+        "".join(f"{role}: {json.dumps(body)}\n" for role, body in roles.items())
+    )
 
 
 def _give_away(folder: Path) -> str | None:

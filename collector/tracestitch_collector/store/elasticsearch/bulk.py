@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elastic_transport import ObjectApiResponse
@@ -15,6 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.store.elasticsearch.client import answering, refusal
 from tracestitch_collector.store.elasticsearch.documents import Action
+from tracestitch_collector.store.elasticsearch.fallback import without_refused
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
 from tracestitch_collector.store.store import Rejected
 
@@ -37,6 +38,8 @@ class Outcome:
     duplicates: int = 0
     """Documents that were there already."""
     retried: int = 0
+    unindexed: int = 0
+    """Times that a document was taken once more without an attribute that the mapping refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +67,12 @@ class Bulk:
             answer = self._request(chunk, outcome)
             if answer is None:
                 continue
-            chunk = self._sort_out(chunk, answer, outcome)
-            if not chunk:
+            busy, refused = self._sort_out(chunk, answer, outcome)
+            if refused:
+                self._deliver(refused, outcome)
+            if not busy:
                 return
+            chunk = busy
         raise Unavailable(
             f"Elasticsearch at {self.settings.address} took {ATTEMPTS} attempts and still refuses "
             f"{len(chunk)} documents for now: it is overloaded or a shard is missing."
@@ -106,9 +112,10 @@ class Bulk:
 
     def _sort_out(
         self, chunk: Sequence[Action], items: list[dict[str, Any]], outcome: Outcome
-    ) -> list[Action]:
-        """What is to be tried again, by the position of each item in the answer."""
-        again: list[Action] = []
+    ) -> tuple[list[Action], list[Action]]:
+        """What is to be tried again later, and what at once without what was refused."""
+        busy: list[Action] = []
+        refused: list[Action] = []
         for action, item in zip(chunk, items, strict=False):
             result = next(iter(item.values()))
             status = result["status"]
@@ -117,12 +124,15 @@ class Bulk:
             if status == CONFLICT:
                 outcome.duplicates += 1
             elif status in RETRIED:
-                again.append(action)
+                busy.append(action)
             elif status in NOT_ALLOWED:
                 raise Unavailable(refusal(self.settings, status, explanation(result)))
+            elif (rest := _without_refused(action, explanation(result))) is not None:
+                refused.append(rest)
+                outcome.unindexed += 1
             else:
                 outcome.rejected.append(rejection(action, explanation(result)))
-        return again
+        return busy, refused
 
 
 def chunks(actions: Iterable[Action], limit: int) -> Iterator[list[Action]]:
@@ -145,6 +155,13 @@ def explanation(result: dict[str, Any]) -> str:
     cause = (error.get("caused_by") or {}).get("reason")
     text = f"{error.get('type', 'error')}: {error.get('reason', '')}"
     return f"{text} ({cause})" if cause and cause not in text else text
+
+
+def _without_refused(action: Action, reason: str) -> Action | None:
+    if action.signal == "findings":
+        return None
+    document = without_refused(action.document, reason)
+    return None if document is None else replace(action, document=document)
 
 
 def rejection(action: Action, reason: str) -> Rejected:

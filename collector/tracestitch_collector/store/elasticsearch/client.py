@@ -61,7 +61,17 @@ def answering(settings: ElasticsearchSettings) -> Iterator[None]:
             f"{without_credentials(error.message, settings)}. Is it running, and is the address right?"
         ) from error
     except ApiError as error:
-        raise Unavailable(refusal(settings, error.meta.status, str(error.message))) from error
+        raise Unavailable(refusal(settings, error.meta.status, _reason(error))) from error
+
+
+def _reason(error: ApiError) -> str:
+    """In Elasticsearch's words, in one line."""
+    body = error.body if isinstance(error.body, dict) else {}
+    found = body.get("error")
+    if isinstance(found, dict):
+        causes = [cause.get("reason") for cause in found.get("root_cause", ()) if isinstance(cause, dict)]
+        return str(found.get("reason") or next(iter(causes), found.get("type")))
+    return str(found or error.message)
 
 
 def refusal(settings: ElasticsearchSettings, status: int, reason: str) -> str:

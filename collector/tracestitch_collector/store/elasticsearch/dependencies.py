@@ -47,24 +47,24 @@ def read_dependencies(searcher: Searcher, window: Window) -> tuple[Dependency, .
 
 def paired(calls: Iterator[Call]) -> tuple[Dependency, ...]:
     """Each callee once, however often its span arrived."""
-    callers: dict[tuple[str, str], str] = {}
+    callers: dict[tuple[str, str], Call] = {}
     callees: dict[tuple[str, str], Call] = {}
     for call in calls:
         key = (call.trace_id, call.span_id)
         if call.kind in CALL_KINDS:
-            callers[key] = call.service
+            callers[key] = call
         else:
             callees[key] = call
     counts: Counter[tuple[str, str]] = Counter()
     errors: Counter[tuple[str, str]] = Counter()
     for call in callees.values():
         caller = callers.get((call.trace_id, call.parent))
-        if caller is not None and caller != call.service:
-            counts[caller, call.service] += 1
-            errors[caller, call.service] += call.failed
+        if caller is not None and caller.service != call.service:
+            counts[caller.service, call.service] += 1
+            errors[caller.service, call.service] += caller.failed or call.failed
     return tuple(
-        Dependency(caller=caller, callee=callee, calls=calls, errors=errors[caller, callee])
-        for (caller, callee), calls in sorted(counts.items())
+        Dependency(caller=pair[0], callee=pair[1], calls=number, errors=errors[pair])
+        for pair, number in sorted(counts.items())
     )
 
 

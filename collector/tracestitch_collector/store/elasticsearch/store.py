@@ -6,9 +6,10 @@ import itertools
 import time
 from collections.abc import Callable
 
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 
 from tracestitch_collector.checks.finding import Finding
+from tracestitch_collector.errors import TracestitchError, Unavailable
 from tracestitch_collector.model import Trace
 from tracestitch_collector.store.elasticsearch.bulk import Bulk
 from tracestitch_collector.store.elasticsearch.client import answering, connect
@@ -52,9 +53,11 @@ class ElasticsearchStore:
         settings: ElasticsearchSettings,
         client: Elasticsearch,
         *,
+        write: bool,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = settings
+        self._write = write
         self._client = client
         self._searcher = Searcher(client=client, settings=settings)
         self._router = Router(namespace=settings.namespace)
@@ -67,27 +70,49 @@ class ElasticsearchStore:
     def open(cls, settings: ElasticsearchSettings, *, write: bool) -> ElasticsearchStore:
         """Asks nothing of the server yet, so it opens while Elasticsearch is away. Templates are installed with
         the first write. Raises `BadConfiguration`."""
-        del write  # one writer is the pipeline's promise; documents are safe with any number
-        return cls(settings, connect(settings))
+        return cls(settings, connect(settings), write=write)
 
     def write(self, batch: Batch) -> tuple[Rejected, ...]:
-        self._prepare()
+        self._refuse_unless_writing()
+        try:
+            self._prepare()
+            rejected = self._send(batch)
+        except Unavailable:
+            # Somebody may have taken the templates away: look again before the next attempt.
+            self._templates_ready = False
+            raise
+        self._written |= batch.end
+        return rejected
+
+    def _send(self, batch: Batch) -> tuple[Rejected, ...]:
         telemetry = self._streams.send(
             itertools.chain(span_actions(batch.spans, self._router), log_actions(batch.logs, self._router))
         )
         findings = self._findings.send(finding_actions(batch.findings, self._settings.findings_index))
-        self._written |= batch.end
         return (*telemetry.rejected, *findings.rejected)
 
     def _prepare(self) -> None:
-        if not self._templates_ready:
+        if self._templates_ready:
+            return
+        try:
             with answering(self._settings):
                 install_templates(self._client)
-            self._templates_ready = True
+        except Unavailable as error:
+            cause = error.__cause__
+            if not isinstance(cause, ApiError) or cause.meta.status != 403:
+                raise
+            # A key that may only write: whoever set it up has installed the templates. Where not, each write
+            # is refused for want of a data stream, and says so.
+        self._templates_ready = True
+
+    def _refuse_unless_writing(self) -> None:
+        if not self._write:
+            raise TracestitchError("this store was opened for reading only")
 
     def sync(self) -> Offsets:
         """Elasticsearch has fsynced what it acknowledged (index.translog.durability), so only the offsets are
         left to write."""
+        self._refuse_unless_writing()
         write_offsets(self._settings.data, self._written)
         return dict(self._written)
 
