@@ -222,14 +222,11 @@ class Exporter:
             self._pause_s = 0.0
             return True
         if not self._pause_s:
+            kept = f"up to {self._settings.queue_items:,} items of each kind are kept until it does"
             say(
-                f"the collector at {batch.target.url} does not take data: {verdict.reason}. The app is not held up; "
-                + (
-                    "up to 8,192 items of each kind are kept until it does"
-                    if verdict.retry
-                    else "this batch is lost"
-                )
-                + ". Start one with `tracestitch serve`, or set OTEL_EXPORTER_OTLP_ENDPOINT."
+                f"the collector at {batch.target.url} does not take data: {verdict.reason}. The app is not held "
+                f"up; {kept if verdict.retry else 'this batch is lost'}. Start one with `tracestitch serve`, "
+                "or set OTEL_EXPORTER_OTLP_ENDPOINT."
             )
         self._pause_s = verdict.retry_after_s or min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         if not verdict.retry:

@@ -192,6 +192,7 @@ class Body:
                 self._iterator = iter(self._source)
             return next(self._iterator)
         except StopIteration:
+            self._call.end()  # not every server closes what it has used up
             raise
         except BaseException as error:
             _fail(self._call, error)
