@@ -66,6 +66,7 @@ class Checking:
         self._sampler = sampler or Sampler()
         self._ledger: Ledger | None = None
         self._inventories: tuple[Inventory, ...] = ()
+        self._found: tuple[Finding, ...] = ()
 
     def run_once(self, now_ns: int) -> None:
         """Never raises for the store's or the disk's sake: what could not be done is a problem on the status
@@ -92,8 +93,10 @@ class Checking:
             )
             evaluation = evaluate(evidence, self._checks)
             self._note(evaluation)
-            self._write(ledger, evaluation.findings, now_ns)
+            self._found = evaluation.findings
             self._inventories = inventories
+        # Also when nothing is new: what could not be written, or was written too recently, is due later.
+        self._write(ledger, self._found, now_ns)
         self.tally.evaluated_until_ns = now_ns
 
     def _note(self, evaluation: Evaluation) -> None:
