@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -26,6 +27,8 @@ from tests.bench.memory import family_rss
 from tests.bench.spans import SPANS_PER_REQUEST, Requests
 from tests.support.server import Server, serving
 from tracestitch_collector.decode.decoder import Decoder, Request
+from tracestitch_collector.store.embedded.layout import Layout
+from tracestitch_collector.store.embedded.manifest import load
 from tracestitch_collector.store.embedded.store import EmbeddedStore
 
 CONNECTIONS = 4
@@ -35,7 +38,8 @@ DRAIN_S = 120
 @dataclass(slots=True)
 class Sent:
     spans: int = 0
-    refused: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    """Answers other than 200, by status."""
     seconds: float = 0.0
     slowest_ack_s: float = 0.0
     probes: list[tuple[str, float]] = field(default_factory=list)
@@ -44,11 +48,12 @@ class Sent:
 
 def generate(address: str, seconds: float, rate: float, results: Connection) -> None:
     """Sends at the rate, or without limit when it is 0, over a few connections."""
-    begin = time.time()
     parts = [Sent() for _ in range(CONNECTIONS)]
+    supplies = [Requests(seed) for seed in range(CONNECTIONS)]
+    begin = time.time()
     threads = [
-        threading.Thread(target=_send, args=(address, begin + seconds, rate / CONNECTIONS, seed, part))
-        for seed, part in enumerate(parts)
+        threading.Thread(target=_send, args=(address, begin + seconds, rate / CONNECTIONS, supply, part))
+        for supply, part in zip(supplies, parts, strict=True)
     ]
     for thread in threads:
         thread.start()
@@ -57,7 +62,7 @@ def generate(address: str, seconds: float, rate: float, results: Connection) -> 
     results.send(
         Sent(
             spans=sum(part.spans for part in parts),
-            refused=sum(part.refused for part in parts),
+            refused=sum((part.refused for part in parts), Counter()),
             seconds=time.time() - begin,
             slowest_ack_s=max(part.slowest_ack_s for part in parts),
             probes=sorted((probe for part in parts for probe in part.probes), key=lambda probe: probe[1]),
@@ -65,8 +70,7 @@ def generate(address: str, seconds: float, rate: float, results: Connection) -> 
     )
 
 
-def _send(address: str, end: float, rate: float, seed: int, sent: Sent) -> None:
-    requests = Requests(seed)
+def _send(address: str, end: float, rate: float, requests: Requests, sent: Sent) -> None:
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     due = time.time()
     while (now := time.time()) < end:
@@ -81,7 +85,7 @@ def _send(address: str, end: float, rate: float, seed: int, sent: Sent) -> None:
         answer.read()
         sent.slowest_ack_s = max(sent.slowest_ack_s, time.time() - now)
         if answer.status != 200:
-            sent.refused += 1
+            sent.refused[answer.status] += 1
             time.sleep(0.2)
             continue
         sent.spans += SPANS_PER_REQUEST
@@ -194,14 +198,13 @@ def main() -> None:
         burst = under_load(server, options.seconds, 0, watch)
         drained = seconds_until_stored(data, so_far + burst.spans)
         watch()
-        stats = freshness._store.stats()
         print(f"baseline      google protobuf parse {parsed_us:.2f} µs per span")
         print(
             f"decoder       {decoded_us:.2f} µs per span to columns, {decoded_us / parsed_us:.1f} × the baseline"
         )
         print(
             f"steady        {steady.spans / steady.seconds:,.0f} spans/s acknowledged of {options.rate:,.0f} asked, "
-            f"{steady.refused} refused, slowest answer {steady.slowest_ack_s * 1000:.0f} ms, behind by {behind:.2f} s at the end"
+            f"{dict(steady.refused) or 'none'} refused, slowest answer {steady.slowest_ack_s * 1000:.0f} ms, behind by {behind:.2f} s at the end"
         )
         print(
             f"searchable    {statistics.median(freshness.seconds):.2f} s after the answer (median), "
@@ -209,13 +212,15 @@ def main() -> None:
         )
         print(
             f"flat out      {burst.spans / burst.seconds:,.0f} spans/s acknowledged, "
-            f"{burst.spans / (burst.seconds + drained):,.0f} spans/s stored, {burst.refused} requests refused, "
+            f"{burst.spans / (burst.seconds + drained):,.0f} spans/s stored, {dict(burst.refused) or 'none'} refused, "
             f"{burst.spans / (burst.seconds + drained) * parsed_us / 1e6:.2f} of the baseline's rate"
         )
         highest = max(memory, key=lambda moment: sum(moment.values()))
         shares = ", ".join(f"{program} {size / 1e6:.0f}" for program, size in highest.items())
         print(f"memory        {sum(highest.values()) / 1e6:.0f} MB at its highest ({shares})")
-        print(f"disk          {stats.bytes / stats.spans:.0f} bytes per span, {stats.spans:,} spans")
+        segments = load(Layout(data)).segments
+        on_disk, in_segments = sum(each.bytes for each in segments), sum(each.rows for each in segments)
+        print(f"disk          {on_disk / in_segments:.0f} bytes per span in {len(segments)} segments")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ TRACE_BYTES, SPAN_BYTES = 16, 8
 TIME_MARK = b"\x05TM\x06"
 """Upper half of every time; the lower half is up to four seconds."""
 
+ID_MARK = b"\xfd\xfe\xfc\xfb"
+
 ROUTES = ("/stock/<sku>", "/cart", "/checkout", "/orders/<int:id>", "/prices")
 
 
@@ -127,13 +129,13 @@ class Requests:
 
 def _numbered(number: int, size: int) -> bytes:
     """A placeholder of an id: marked, so that it can be found, and numbered."""
-    return b"\xfd\xfe".ljust(size - 2, b"\xff") + number.to_bytes(2, "big")
+    return ID_MARK.ljust(size - 2, b"\xff") + number.to_bytes(2, "big")
 
 
 def _places(body: bytes) -> Iterator[tuple[int, int, int]]:
     """Every placeholder; its size stands before it, as in any message."""
-    at = body.find(b"\xfd\xfe")
+    at = body.find(ID_MARK)
     while at >= 0:
         size = body[at - 1]
         yield at, int.from_bytes(body[at + size - 2 : at + size], "big"), size
-        at = body.find(b"\xfd\xfe", at + size)
+        at = body.find(ID_MARK, at + size)

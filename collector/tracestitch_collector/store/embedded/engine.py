@@ -32,9 +32,18 @@ class MissingFile(Exception):  # noqa: N818 - an answer to the caller, who looks
 
 
 class Engine:
+    """Begins with its first query: the pipeline, which only writes, never pays for it."""
+
     def __init__(self) -> None:
-        self._connection = duckdb.connect(":memory:", config=dict(CONFIGURATION))
-        self._connection.sql("SET GLOBAL parquet_metadata_cache = true")
+        self._lock = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._connection is None:
+                self._connection = duckdb.connect(":memory:", config=dict(CONFIGURATION))
+                self._connection.sql("SET GLOBAL parquet_metadata_cache = true")
+            return self._connection.cursor()
 
     def query(
         self,
@@ -45,7 +54,7 @@ class Engine:
     ) -> pa.Table:
         """Runs the statement. A source named spans is read by `rows_of` as files and the table hot_spans."""
         bound = {f"files_{source.signal}": source.files for source in sources if source.files}
-        cursor = self._connection.cursor()
+        cursor = self._cursor()
         timer = threading.Timer(DEADLINE_S, cursor.interrupt)
         timer.daemon = True
         timer.start()
@@ -71,7 +80,8 @@ class Engine:
             cursor.close()
 
     def close(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
 
 def quoted(identifier: str) -> str:

@@ -33,10 +33,6 @@ NO_DICTIONARY = (
 """Columns whose values seldom repeat."""
 
 
-def in_order(table: pa.Table, signal: Signal) -> pa.Table:
-    return table.take(pc.sort_indices(table, sort_keys=ORDER[signal]))
-
-
 class SegmentWriter:
     """Writes row groups one by one, so that a segment may be larger than what fits into memory."""
 
@@ -70,10 +66,10 @@ class SegmentWriter:
         self._writer.close()
 
     def write(self, table: pa.Table) -> None:
-        """Appends the rows, which are in order, in row groups."""
-        table = aligned(table, self._schema)
+        """Appends the rows in order. Only one row group at a time is copied: dictionaries become plain there."""
+        order = pc.sort_indices(table, sort_keys=ORDER[self._signal])
         for start in range(0, len(table), ROW_GROUP_ROWS):
-            part = table.slice(start, ROW_GROUP_ROWS)
+            part = aligned(table.take(order.slice(start, ROW_GROUP_ROWS)), self._schema)
             self._index.append(trace_index.entries(part["trace_id"], len(self._index)))
             self._writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
         self._rows += len(table)
@@ -140,7 +136,7 @@ def plain_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 def write_segment(layout: Layout, segment_id: int, signal: Signal, table: pa.Table) -> Segment:
     with SegmentWriter(layout, segment_id, signal, plain_schema([table.schema])) as writer:
-        writer.write(in_order(table, signal))
+        writer.write(table)
         return writer.finish()
 
 
@@ -151,7 +147,7 @@ def merge_segments(layout: Layout, segment_id: int, parts: list[Segment]) -> Seg
     schema = plain_schema(pq.read_schema(path) for path in paths)
     with SegmentWriter(layout, segment_id, signal, schema) as writer:
         for table in _batched(paths, schema):
-            writer.write(in_order(table, signal))
+            writer.write(table)
         return writer.finish()
 
 

@@ -195,6 +195,7 @@ class Writer:
             if moment >= oldest_ns
         }
         self._new_digests = {}
+        pa.default_memory_pool().release_unused()
 
 
 def _compact(table: pa.Table) -> pa.Table:
