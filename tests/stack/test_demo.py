@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.demo import PRICING_PYTHON
+from tests.support.prometheus import tool
 from tracestitch_demo import gateway, load, pitfalls, verification
 from tracestitch_demo.pitfalls import Seed
 from tracestitch_demo.processes import DemoError, Processes
@@ -164,8 +167,37 @@ def test_a_process_that_dies_is_named_with_the_end_of_its_output(tmp_path: Path)
 
 @pytest.mark.processes
 @pytest.mark.timeout(300)
-def test_the_shop_works_without_the_agent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broker", ["redis", "files"])
+def test_the_shop_works_without_the_agent(tmp_path: Path, broker: str) -> None:
+    if broker == "redis":
+        tool("redis-server")
+    path = os.environ["PATH"] if broker == "redis" else str(tmp_path / "nothing")
     command = [sys.executable, "-m", "tracestitch_demo.run", "--bare", "--rounds", "2", "--port-base", "0"]
-    done = subprocess.run([*command, "--data", str(tmp_path)], capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        [*command, "--data", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={**os.environ, "PATH": path},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the worker wrote every receipt          2 of 2" in done.stdout
+    assert (tmp_path / "log" / "redis.log").exists() == (broker == "redis")
+
+
+@pytest.mark.processes
+@pytest.mark.server
+@pytest.mark.timeout(600)
+def test_one_round_finds_every_seeded_pitfall_at_its_line_and_nothing_else(tmp_path: Path) -> None:
+    assert PRICING_PYTHON.exists(), "make it with stack/demo/pricing-environment"
+    command = [sys.executable, "-m", "tracestitch_demo.run", "--once", "--port-base", "0"]
+    done = subprocess.run(
+        [*command, "--data", str(tmp_path), "--pricing-python", str(PRICING_PYTHON)],
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✗" not in done.stdout
+    assert "–" not in done.stdout
+    assert done.stdout.count("✓") == 1 + 5 + 11 + 2  # answers, checkout, pitfalls, silence

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from types import TracebackType
 
 STOP_WITHIN_S = 10
 TAIL_LINES = 15
+PR_SET_PDEATHSIG = 1
 
 
 class DemoError(Exception):
@@ -61,6 +64,7 @@ class Processes:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         started = Started(name=name, layer=layer, process=process, log=log)
         self._started.append(started)
@@ -91,6 +95,12 @@ class Processes:
         for layer in sorted({started.layer for started in self._started}, reverse=True):
             _stop([started for started in self._started if started.layer == layer])
         self._started.clear()
+
+
+def _end_with_parent() -> None:
+    """So that nothing stays behind when the demo itself is killed; only Linux knows how."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(together: Sequence[Started]) -> None:

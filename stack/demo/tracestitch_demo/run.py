@@ -5,18 +5,16 @@ with `--once` one bounded round that verifies what arrived and exits 0 or 1.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracestitch_demo import collector, load, pitfalls, shop, verification
+from tracestitch_demo import load, opening, pitfalls, shop, verification
 from tracestitch_demo.collector import Collector
+from tracestitch_demo.opening import Place
 from tracestitch_demo.processes import DemoError, Processes
 from tracestitch_demo.screen import Screen
 from tracestitch_demo.shop import Shop
@@ -24,7 +22,6 @@ from tracestitch_demo.verification import Row
 
 ROUNDS = 30
 SHOP_PORT = 8801
-COLLECTOR_PORTS = {"otlp-http": 4318, "otlp-grpc": 4317, "dashboard": 4380}
 ARRIVED_WITHIN_S = 120
 GENTLE_PAUSE_S = 0.5
 PRICING_PYTHON = ".venv-pricing/bin/python"
@@ -34,9 +31,7 @@ PRICING_PYTHON = ".venv-pricing/bin/python"
 class Options:
     once: bool
     bare: bool
-    data: Path
-    port_base: int
-    pricing_python: str
+    place: Place
     rounds: int
 
 
@@ -45,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Screen()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
-        with Processes(options.data / "log") as processes:
+        with Processes(options.place.data / "log") as processes:
             return _run(options, processes, screen)
     except DemoError as failure:
         screen.say(f"\n{failure}")
@@ -76,84 +71,36 @@ def _options(arguments: Sequence[str] | None) -> Options:
     return Options(
         once=found.once,
         bare=found.bare,
-        data=found.data.absolute(),
-        port_base=found.port_base,
-        pricing_python=found.pricing_python,
+        place=Place(
+            data=found.data.absolute(), port_base=found.port_base, pricing_python=found.pricing_python
+        ),
         rounds=found.rounds,
     )
 
 
 def _run(options: Options, processes: Processes, screen: Screen) -> int:
-    home = _empty_folders(options)
-    running = None
-    if not options.bare:
-        screen.say("Starting Tracestitch …")
-        ports = COLLECTOR_PORTS if options.port_base else dict.fromkeys(COLLECTOR_PORTS, 0)
-        running = collector.start(processes, options.data / "tracestitch", ports)
+    if options.bare:
+        screen.say("Opening the shop …")
+        return _bare_round(options, opening.open_shop(options.place, processes, None, screen.say), screen)
+    began = time.monotonic()
+    screen.say("Starting Tracestitch …")
+    running = opening.start_tracestitch(options.place, processes)
     screen.say("Opening the shop …")
-    opened = _open_shop(options, home, processes, running, screen)
-    if running is None:
-        return _bare_round(options, opened, screen)
+    opened = opening.open_shop(options.place, processes, running, screen.say)
+    first = opening.first_trace(opened, running, processes)
+    screen.say(f"  The first checkout is stitched, {time.monotonic() - began:.0f} s after the start:")
+    screen.say(f"  {running.dashboard}/traces/{first}")
     screen.say(f"Sending {options.rounds} requests of each of {len(load.ROUTES)} kinds …")
     if options.once:
         return _verified_round(options, opened, running, screen)
     return _until_interrupted(options, opened, processes, running, screen)
 
 
-def _empty_folders(options: Options) -> Path:
-    """The shop starts from nothing each time, so that its numbers are the same each time."""
-    for name in ("shop", "tracestitch"):
-        shutil.rmtree(options.data / name, ignore_errors=True)
-    home = options.data / "shop"
-    for name in ("broker", "broker-control"):
-        (home / name).mkdir(parents=True)
-    return home
-
-
-def _open_shop(
-    options: Options, home: Path, processes: Processes, running: Collector | None, screen: Screen
-) -> Shop:
-    ports = shop.choose_ports(options.port_base, shop.WEB_SERVICES)
-    redis = shop.find_redis()
-    opened = shop.lay_out(home, ports, _pricing_python(options, screen), redis)
-    if redis:
-        processes.start("redis", redis.command(home), {})
-        processes.wait_for_port("redis", redis.port)
-    environment = {**opened.environment}
-    if running:
-        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = running.endpoint
-    _seed(environment)
-    for process in opened.processes:
-        processes.start(
-            process.name, process.under_agent() if running else process.command, environment, layer=1
-        )
-    for process in opened.processes:
-        if process.port:
-            processes.wait_for_port(process.name, process.port)
-    return opened
-
-
-def _pricing_python(options: Options, screen: Screen) -> str:
-    python = str(Path(options.pricing_python).absolute())  # not resolved: a link tells the environment
-    probe = [python, "-c", "import flask_restful, tracestitch, tracestitch_demo.pricing"]
-    if os.access(python, os.X_OK) and not subprocess.run(probe, capture_output=True, check=False).returncode:
-        return python
-    screen.say(f"  pricing has no environment of its own at {python}: dependency-drift cannot be found")
-    return sys.executable
-
-
-def _seed(environment: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "tracestitch_demo.seed"]
-    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False)
-    if done.returncode:
-        raise DemoError(f"The shop's databases could not be made:\n{done.stderr.decode()}")
-
-
 def _bare_round(options: Options, opened: Shop, screen: Screen) -> int:
     tally = load.drive(opened.urls, options.rounds, screen.progress)
     deadline = time.monotonic() + ARRIVED_WITHIN_S
     while True:
-        written, ordered = shop.receipts(options.data / "shop")
+        written, ordered = shop.receipts(options.place.data / "shop")
         if written == ordered or time.monotonic() > deadline:
             break
         time.sleep(0.2)
