@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 DEMO   := .venv-demo
+PRICING := .venv-pricing
 BIN    := $(VENV)/bin
 ONCE   ?=
 PYTEST ?=
@@ -15,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(DEMO)/.ready ## the demo shop with everything in it; ONCE=1 for one bounded, verified round
+demo: $(DEMO)/.ready $(PRICING)/.ready ## the demo shop with everything in it; ONCE=1 for one bounded, verified round
 	@$(DEMO)/bin/python -m tracestitch_demo.run $(if $(ONCE),--once)
 
 test: check ## everything: format, lint, types, borders, then all tests with real servers and a real browser
@@ -44,9 +45,10 @@ wheel: $(VENV)/.ready ## dist/*.whl
 lock: $(VENV)/.ready ## pin every dependency with hashes, for every platform, through the index that this machine uses
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --extra demo --constraint requirements/dev.txt pyproject.toml requirements/build.in -o requirements/demo.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements/demo-pricing.in -o requirements/demo-pricing.txt
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) $(DEMO) .demo .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(DEMO) $(PRICING) .demo .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(f"Tracestitch needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: try make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -62,5 +64,11 @@ $(DEMO)/.ready: requirements/demo.txt pyproject.toml $(shell find instrumentatio
 	@echo "Installing the demo into $(DEMO) (about a minute the first time) …"
 	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
 	@$(DEMO)/bin/pip install -q --require-hashes -r requirements/demo.txt
-	@$(DEMO)/bin/pip install -q --no-deps --no-build-isolation --force-reinstall .
+	@rm -rf build/wheel && $(DEMO)/bin/pip wheel -q --no-deps --no-build-isolation -w build/wheel .
+	@$(DEMO)/bin/pip install -q --no-deps --force-reinstall build/wheel/*.whl
+	@touch $@
+
+# One service of the shop on other versions than its neighbours: that is one of its pitfalls.
+$(PRICING)/.ready: requirements/demo-pricing.txt $(DEMO)/.ready
+	@PYTHON=$(PYTHON) stack/demo/pricing-environment $(PRICING) build/wheel/*.whl
 	@touch $@
