@@ -128,13 +128,18 @@ def _noting_explicit_begin(original: Any) -> Any:
     def begin(self: Any, *args: Any, **kwargs: Any) -> Any:
         transaction = original(self, *args, **kwargs)
         with guard("SQLAlchemy transaction"):
-            # SQLAlchemy calls this too, for its own beginnings and for `with engine.begin()`.
-            caller = sys._getframe(1).f_code
-            if frames.is_user_code(caller) or caller.co_name == "begin":
+            if _is_explicit(sys._getframe().f_back):
                 transactions.opened(self)
         return transaction
 
     return begin
+
+
+def _is_explicit(caller: FrameType | None) -> bool:
+    """SQLAlchemy calls `begin()` for its own beginnings too. An asynchronous `begin()` starts a stack of its own."""
+    while caller is not None and caller.f_code.co_qualname == "Connection.begin":
+        caller = caller.f_back  # 1.4 has one in front of the other
+    return caller is None or caller.f_code.co_qualname == "Engine.begin" or frames.is_user_code(caller.f_code)
 
 
 def _autocommits(connection: Any) -> bool:
