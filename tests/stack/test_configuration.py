@@ -81,6 +81,14 @@ def test_rules_use_only_metrics_that_are_exposed_or_recorded() -> None:
             assert re.sub(r"_(total|bucket|count|sum)$", "", name) in exposed, name
 
 
+def test_the_reference_page_names_every_metric() -> None:
+    page = (STACK.parent / "docs" / "prometheus.md").read_text(encoding="utf-8")
+    for each in (Aggregator(), PipelineMetrics()):
+        for metric in each.collect():
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            assert f"`{name}`" in page, name
+
+
 def test_compose_settings_are_settings() -> None:
     service = read(STACK / "compose.yaml")["services"]["tracestitch"]
     assert set(service["environment"]) <= {setting.variable for setting in TABLE}

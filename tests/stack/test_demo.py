@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
@@ -201,3 +203,39 @@ def test_one_round_finds_every_seeded_pitfall_at_its_line_and_nothing_else(tmp_p
     assert "✗" not in done.stdout
     assert "–" not in done.stdout
     assert done.stdout.count("✓") == 1 + 5 + 11 + 2  # answers, checkout, pitfalls, silence
+
+
+def running_with(text: str) -> list[str]:
+    """Command lines of living processes that name the text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if text.encode() in path.read_bytes():
+                found.append(path.with_name("cmdline").read_text(encoding="utf-8").replace("\0", " "))
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(300)
+def test_ctrl_c_closes_the_shop_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tracestitch_demo.run", "--rounds", "1", "--port-base", "0"]
+    with subprocess.Popen(
+        [*command, "--data", str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as demo:
+        assert demo.stdout is not None
+        said = ""
+        while "Ctrl-C closes the shop." not in said:
+            line = demo.stdout.readline()
+            assert line, said
+            said += line
+        checkout = re.search(r"One checkout +(\S+)", said)
+        assert checkout is not None, said
+        with urllib.request.urlopen(checkout[1], timeout=30) as page:
+            assert page.status == 200
+        assert running_with(str(tmp_path))
+        demo.send_signal(signal.SIGINT)
+        assert "The shop is closed." in demo.stdout.read()
+        assert demo.wait(timeout=60) == 0
+    assert running_with(str(tmp_path)) == []

@@ -315,6 +315,25 @@ def test_hostile_names_survive_the_openmetrics_exposition() -> None:
     ]
 
 
+def test_the_pipeline_tells_what_each_output_did() -> None:
+    progress = PipelineMetrics()
+    progress.sent("store", "traces", 5)
+    progress.sent("store", "traces", 2)
+    progress.sent("store", "logs", 1)
+    progress.lag(2.5)
+    progress.lag(0.5)
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in progress.collect()
+        for sample in metric.samples
+    }
+    assert found == {
+        ("tracestitch_output_sent_total", "store", "traces"): 7,
+        ("tracestitch_output_sent_total", "store", "logs"): 1,
+        ("tracestitch_pipeline_lag_seconds",): 0.5,
+    }
+
+
 @pytest.fixture
 def full() -> Aggregator:
     aggregator = Aggregator()
