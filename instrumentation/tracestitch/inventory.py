@@ -199,7 +199,7 @@ def scrubbed_arguments(argv: Sequence[str]) -> list[str]:
 
 def server_model(argv: Sequence[str]) -> str:
     """What serves or works here, told by what is loaded: `gunicorn sync`, `runserver`, `celery`, …"""
-    words = {os.path.basename(argument) for argument in argv[:4]}
+    words = {os.path.basename(argument) for argument in argv[:12]}
     for worker in ("gthread", "ggevent", "geventlet", "gtornado", "sync"):
         if f"gunicorn.workers.{worker}" in sys.modules:
             return f"gunicorn {worker}"
