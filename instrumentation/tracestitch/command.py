@@ -6,12 +6,16 @@ import shutil
 import sys
 from collections.abc import Mapping, MutableMapping
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import NoReturn
 from urllib.parse import quote
 
 from tracestitch import __version__
 
 LAUNCH_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch")
+
+# What `tracestitch[server]` brings; without it the code of the server is there and cannot run.
+_SERVER_MODULES = ("fastapi", "uvicorn", "pyarrow", "duckdb", "jinja2")
 
 HELP = """\
 Tracestitch: one request seen across Django and Flask services, with its pitfalls found.
@@ -94,14 +98,16 @@ def _other(name: str, rest: list[str]) -> int:
     if point is None:
         known = ", ".join(["run", *sorted(points)])
         return _complain(f"there is no command {name!r}; there are: {known}. See tracestitch --help.")
+    missing = [module for module in _SERVER_MODULES if find_spec(module) is None]
+    if point.value.startswith("tracestitch_") and missing:
+        return _complain(
+            f"{name} needs the server's packages, and {', '.join(missing)} cannot be found. "
+            "Install them: pip install 'tracestitch[server]'"
+        )
     try:
         command = point.load()
     except ImportError as error:
-        if (error.name or "").partition(".")[0] in ("tracestitch_collector", "tracestitch_dashboard"):
-            return _complain(f"{name} could not be loaded: {error}.")
-        return _complain(
-            f"{name} needs the server's packages ({error}). Install them: pip install 'tracestitch[server]'"
-        )
+        return _complain(f"{name} could not be loaded: {error}. Try: pip install 'tracestitch[server]'")
     code = command(rest)
     return code if isinstance(code, int) else 0
 
