@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.demo import PRICING_PYTHON
+from tests.support.demo import pricing_python
 from tests.support.prometheus import tool
 from tracestitch_demo import gateway, load, pitfalls, verification
 from tracestitch_demo.pitfalls import Seed
@@ -191,10 +191,9 @@ def test_the_shop_works_without_the_agent(tmp_path: Path, broker: str) -> None:
 @pytest.mark.server
 @pytest.mark.timeout(600)
 def test_one_round_finds_every_seeded_pitfall_at_its_line_and_nothing_else(tmp_path: Path) -> None:
-    assert PRICING_PYTHON.exists(), "make it with stack/demo/pricing-environment"
     command = [sys.executable, "-m", "tracestitch_demo.run", "--once", "--port-base", "0"]
     done = subprocess.run(
-        [*command, "--data", str(tmp_path), "--pricing-python", str(PRICING_PYTHON)],
+        [*command, "--data", str(tmp_path), "--pricing-python", str(pricing_python())],
         capture_output=True,
         text=True,
         timeout=580,

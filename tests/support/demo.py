@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +19,22 @@ from tracestitch_demo.processes import Processes
 from tracestitch_demo.shop import Shop
 
 REPOSITORY = Path(__file__).parents[2]
-PRICING_PYTHON = REPOSITORY / ".venv-pricing" / "bin" / "python"
+
+
+def pricing_python() -> Path:
+    """The interpreter of an environment for pricing, with this checkout in it; made once for each lock."""
+    lock = (REPOSITORY / "requirements" / "demo-pricing.txt").read_bytes()
+    wanted = f"{hashlib.sha256(lock).hexdigest()} {sys.version}"
+    folder = REPOSITORY / ".tools" / "demo-pricing"
+    ready = folder / ".ready"
+    if not ready.exists() or ready.read_text(encoding="utf-8") != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        script = REPOSITORY / "stack" / "demo" / "pricing-environment"
+        subprocess.run(
+            [str(script), str(folder), "-e", "."], env={**os.environ, "PYTHON": sys.executable}, check=True
+        )
+        ready.write_text(wanted, encoding="utf-8")
+    return folder / "bin" / "python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +53,7 @@ class Demo:
 @contextmanager
 def opened_demo(data: Path) -> Iterator[Demo]:
     """On free ports; closed when the block ends."""
-    place = Place(data=data, port_base=0, pricing_python=str(PRICING_PYTHON))
+    place = Place(data=data, port_base=0, pricing_python=str(pricing_python()))
     with Processes(data / "log") as processes:
         running = opening.start_tracestitch(place, processes)
         shop = opening.open_shop(place, processes, running, print)
