@@ -44,7 +44,7 @@ def export(
 ) -> bytes:
     options = [("grpc.default_authority", authority)] if authority else []
     with grpc.insecure_channel(receiver.grpc, options=options) as channel:
-        call = channel.unary_unary(method or signal.grpc_method)
+        call = channel.unary_unary(method or signal.grpc_method, bytes, bytes)
         answer: bytes = call(body, timeout=60, metadata=metadata, compression=compression)
         return answer
 
@@ -53,6 +53,11 @@ def refusal(receiver: RunningReceiver, body: bytes, **how: object) -> grpc.RpcEr
     with pytest.raises(grpc.RpcError) as refused:
         export(receiver, body, **how)  # type: ignore[arg-type]  # passed on
     return refused.value
+
+
+def trailers_of(error: grpc.RpcError) -> dict[str, bytes]:
+    """The binary ones."""
+    return {item.key: item.value for item in error.trailing_metadata() or () if isinstance(item.value, bytes)}
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
@@ -89,8 +94,8 @@ def test_what_cannot_be_decoded_is_an_invalid_argument_and_not_to_be_retried(
     receiver: RunningReceiver, signal: Signal
 ) -> None:
     error = refusal(receiver, b"\xffnot at all", signal=signal)
-    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT  # type: ignore[attr-defined]  # a Call too
-    trailers = dict(error.trailing_metadata())  # type: ignore[attr-defined]
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    trailers = trailers_of(error)
     assert trailers["grpc-status-details-bin"].startswith(b"\x08\x03\x12")
     assert "google.rpc.retryinfo-bin" not in trailers
 
@@ -98,14 +103,14 @@ def test_what_cannot_be_decoded_is_an_invalid_argument_and_not_to_be_retried(
 def test_a_message_beyond_the_limit_is_resource_exhausted(receiver: RunningReceiver) -> None:
     for compression in (grpc.Compression.NoCompression, grpc.Compression.Gzip):
         error = refusal(receiver, bytes(64 * MIB + 1), compression=compression)
-        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # type: ignore[attr-defined]
-        assert "google.rpc.retryinfo-bin" not in dict(error.trailing_metadata() or ())  # type: ignore[attr-defined]
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "google.rpc.retryinfo-bin" not in trailers_of(error)
 
 
 def test_a_bomb_of_elements_is_resource_exhausted(receiver: RunningReceiver) -> None:
     bomb = b"\x0a\x00" * (16 * MIB)
     error = refusal(receiver, bomb, compression=grpc.Compression.Gzip)
-    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # type: ignore[attr-defined]
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert export(receiver, SPANS) == b""
 
 
@@ -114,7 +119,7 @@ def test_a_bomb_of_elements_is_resource_exhausted(receiver: RunningReceiver) -> 
 )
 def test_a_foreign_authority_is_refused(receiver: RunningReceiver, authority: str) -> None:
     error = refusal(receiver, SPANS, authority=authority)
-    assert error.code() is grpc.StatusCode.PERMISSION_DENIED  # type: ignore[attr-defined]
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
     assert receiver.new_records() == []
 
 
@@ -134,14 +139,14 @@ def test_an_authority_of_ours_is_let_in(receiver: RunningReceiver, authority: st
 )
 def test_there_is_no_other_service_and_no_reflection(receiver: RunningReceiver, method: str) -> None:
     error = refusal(receiver, b"", method=method)
-    assert error.code() is grpc.StatusCode.UNIMPLEMENTED  # type: ignore[attr-defined]
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_with_a_token_only_those_who_show_it_are_let_in(tmp_path: Path) -> None:
     with receiving(tmp_path, token=TOKEN) as running:
         for metadata in ((), (("authorization", "Bearer wrong"),), (("authorization", TOKEN),)):
             error = refusal(running, SPANS, metadata=metadata)
-            assert error.code() is grpc.StatusCode.UNAUTHENTICATED  # type: ignore[attr-defined]
+            assert error.code() is grpc.StatusCode.UNAUTHENTICATED
         assert export(running, SPANS, metadata=(("authorization", f"Bearer {TOKEN}"),)) == b""
         assert len(running.new_records()) == 1
 
@@ -150,8 +155,8 @@ def test_a_full_log_is_unavailable_with_the_wait_in_both_trailers(tmp_path: Path
     with receiving(tmp_path, max_log_size_bytes=1000) as running:
         body = trace_request(otlp_span(attributes={"noise": os.urandom(2000).hex()})).SerializeToString()
         error = refusal(running, body)
-        assert error.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
-        trailers = dict(error.trailing_metadata())  # type: ignore[attr-defined]
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        trailers = trailers_of(error)
         assert trailers["google.rpc.retryinfo-bin"] == RETRY_INFO
         details = trailers["grpc-status-details-bin"]
         assert details.startswith(b"\x08\x0e\x12")
