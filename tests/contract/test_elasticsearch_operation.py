@@ -19,6 +19,7 @@ from tests.support.elasticsearch import (
     ADMINISTRATOR,
     NEXT,
     READER,
+    SETUP,
     WRITER,
     RealElasticsearch,
     elasticsearch_url,
@@ -289,7 +290,7 @@ def test_without_credentials_it_says_so(secured: ElasticsearchSettings) -> None:
 def test_a_writer_writes_where_the_templates_are_and_cannot_read(
     secured: ElasticsearchSettings, store: ElasticsearchStore
 ) -> None:
-    install(secured)
+    install(as_user(secured, SETUP))
     writer = ElasticsearchStore.open(as_user(secured, WRITER), write=True)
     assert writer.write(batch([span()], [log()], [finding()])) == ()
     with pytest.raises(Unavailable, match=r"403.*do not allow this"):

@@ -53,18 +53,10 @@ xpack.security.transport.ssl.enabled: false
 """
 
 
-ADMINISTRATOR, WRITER, READER = "administrator", "writer", "reader"
-"""Users of a server that we start, all with the password in its address."""
-_NAMES = ["traces-*.otel-*", "logs-*.otel-*", "tracestitch-findings-*"]
-WRITING: Mapping[str, Any] = {
-    "cluster": ["monitor"],
-    "indices": [{"names": _NAMES, "privileges": ["auto_configure", "create_doc", "index"]}],
-}
-READING: Mapping[str, Any] = {
-    "cluster": ["monitor"],
-    "indices": [{"names": _NAMES, "privileges": ["read", "view_index_metadata", "monitor"]}],
-}
-"""The least privileges that docs/elasticsearch.md names."""
+ADMINISTRATOR, WRITER, READER, SETUP = "administrator", "writer", "reader", "setup"
+"""Users of a server that we start, all with the password in its address. The last three have the privileges of
+the API keys that stack/elasticsearch proposes."""
+KEYS = Path(__file__).parents[2] / "stack" / "elasticsearch"
 
 
 class UnobtainableError(Exception):
@@ -184,14 +176,18 @@ def _write_users(config: Path, password: str) -> None:
     salt = secrets.token_bytes(32)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 1000, 32)
     hashed = f"{{PBKDF2}}1000${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
-    users = {ADMINISTRATOR: "superuser", WRITER: WRITER, READER: READER}
+    users = {ADMINISTRATOR: "superuser", WRITER: WRITER, READER: READER, SETUP: SETUP}
     (config / "users").write_text("".join(f"{user}:{hashed}\n" for user in users))
     (config / "users_roles").write_text("".join(f"{role}:{user}\n" for user, role in users.items()))
     # Elasticsearch reads this file role by role, each beginning at the start of a line.
-    roles = {WRITER: WRITING, READER: READING}
-    (config / "roles.yml").write_text(
-        "".join(f"{role}: {json.dumps(body)}\n" for role, body in roles.items())
-    )
+    lines = [f"{role}: {json.dumps(_privileges(role))}\n" for role in (WRITER, READER, SETUP)]
+    (config / "roles.yml").write_text("".join(lines))
+
+
+def _privileges(role: str) -> Any:
+    """As an administrator would paste them."""
+    (descriptor,) = json.loads((KEYS / f"{role}.json").read_text())["role_descriptors"].values()
+    return descriptor
 
 
 def _give_away(folder: Path) -> str | None:

@@ -18,7 +18,7 @@ from tracestitch_collector.store.elasticsearch.fields import (
     TIME,
     TRACE_ID,
 )
-from tracestitch_collector.store.elasticsearch.searching import Query, Searcher, all_of, exists, within
+from tracestitch_collector.store.elasticsearch.searching import Query, Searcher, all_of, by, exists, within
 from tracestitch_collector.store.store import Dependency, Window
 
 MAX_TRACES = 1000
@@ -75,7 +75,7 @@ def _newest_traces(searcher: Searcher, window: Window) -> list[str]:
         all_of(*within(window, TIME), called, exists(PARENT)),
         size=MAX_TRACES,
         collapse={"field": TRACE_ID},
-        sort=[{TIME: "desc"}],
+        sort=[by(TIME, "desc")],
         source=False,
     )
     return [hit["fields"][TRACE_ID][0] for hit in answer.hits]
@@ -87,7 +87,7 @@ def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Iterator
     kinds: Query = {"terms": {KIND: [*CALL_KINDS, *REQUEST_KINDS]}}
     query = all_of(*within(window, TIME), {"terms": {TRACE_ID: trace_ids}}, kinds)
     answer = searcher.every(
-        searcher.spans, query, [{TIME: "asc"}], MAX_SPANS, source=False, docvalue_fields=list(FIELDS)
+        searcher.spans, query, [by(TIME, "asc")], MAX_SPANS, source=False, docvalue_fields=list(FIELDS)
     )
     for hit in answer.hits:
         yield _call(hit["fields"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from tracestitch_collector.store.elasticsearch.decoding import log_record
 from tracestitch_collector.store.elasticsearch.fields import INSTANCE, SERVICE, TIME
-from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, term, within
+from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, by, term, within
 from tracestitch_collector.store.store import Inventory, Window
 
 EVENT = "tracestitch.inventory"
@@ -25,7 +25,7 @@ def read_inventories(searcher: Searcher, window: Window) -> tuple[Inventory, ...
 
 def _processes(searcher: Searcher, window: Window) -> Iterator[Mapping[str, Any]]:
     sources = [{name: {"terms": {"field": name, "missing_bucket": True}}} for name in (SERVICE, INSTANCE)]
-    newest = {"top_hits": {"size": 1, "sort": [{TIME: "desc"}]}}
+    newest = {"top_hits": {"size": 1, "sort": [by(TIME, "desc")]}}
     after: dict[str, Any] = {}
     while True:
         answer = searcher.search(

@@ -7,7 +7,7 @@ import re
 from tracestitch_collector.store.elasticsearch.conditions import field_types, log_conditions
 from tracestitch_collector.store.elasticsearch.decoding import log_record
 from tracestitch_collector.store.elasticsearch.fields import TIE, TIME
-from tracestitch_collector.store.elasticsearch.searching import PAGE, Searcher
+from tracestitch_collector.store.elasticsearch.searching import PAGE, Searcher, by
 from tracestitch_collector.store.store import LogPage, LogQuery
 
 
@@ -19,7 +19,7 @@ def search_logs(searcher: Searcher, query: LogQuery) -> LogPage:
         searcher.logs,
         conditions,
         size=min(query.limit + 1, PAGE),
-        sort=[{TIME: "desc"}, {TIE: {"order": "asc", "unmapped_type": "long"}}],
+        sort=[by(TIME, "desc"), by(TIE, "asc")],
         search_after=_after(query.cursor),
     )
     shown = answer.hits[: query.limit]

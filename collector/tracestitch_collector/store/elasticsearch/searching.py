@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from elasticsearch import Elasticsearch
 
-from tracestitch_collector.store.elasticsearch.client import answering
+from tracestitch_collector.errors import Unavailable
+from tracestitch_collector.store.elasticsearch.client import answering, refusal
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
 from tracestitch_collector.store.store import Window
 
 Query = dict[str, Any]
-Sort = Sequence[Mapping[str, str]]
+Sort = Sequence[Mapping[str, Any]]
 
 PAGE = 10_000
 """The most that one search may return (index.max_result_window)."""
@@ -25,6 +26,16 @@ class Answer:
     total: int
     aggregations: Mapping[str, Any] = field(default_factory=dict)
     partial: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One of several searches that are asked at once."""
+
+    index: str
+    query: Query
+    size: int = 0
+    body: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,28 @@ class Searcher:
                 **{"track_total_hits": False, **body},
             )
         return _answer(answer.body, self.settings.deadline_s)
+
+    def many(self, questions: Sequence[Question]) -> list[Answer]:
+        """The answers in order, in one round trip."""
+        searches: list[Mapping[str, Any]] = []
+        for each in questions:
+            searches += [
+                {"index": each.index, "ignore_unavailable": True, "allow_no_indices": True},
+                {
+                    "query": each.query,
+                    "size": each.size,
+                    "timeout": f"{self.settings.deadline_s:g}s",
+                    "track_total_hits": False,
+                    **each.body,
+                },
+            ]
+        with answering(self.settings):
+            responses = self.client.msearch(searches=searches)["responses"]
+        for response in responses:
+            if "error" in response:
+                reason = response["error"].get("reason", "")
+                raise Unavailable(refusal(self.settings, response.get("status", 0), reason))
+        return [_answer(response, self.settings.deadline_s) for response in responses]
 
     def every(self, index: str, query: Query, sort: Sort, cap: int, **body: Any) -> Answer:
         """All that match, page after page over one view of the data."""
@@ -152,6 +185,11 @@ def any_of(*conditions: Query) -> Query:
 
 def exists(field: str) -> Query:
     return {"exists": {"field": field}}
+
+
+def by(field: str, order: Literal["asc", "desc"]) -> dict[str, Any]:
+    """A sort that does not fail on streams of others, which lack our fields."""
+    return {field: {"order": order, "unmapped_type": "long"}}
 
 
 def term(field: str, value: str | int) -> Query:

@@ -15,7 +15,7 @@ from tracestitch_collector.store.elasticsearch.fields import (
     STATUS,
     TIME,
 )
-from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, term, within
+from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, by, term, within
 from tracestitch_collector.store.store import Bucket, OperationSummary, ServiceSummary, Window
 
 MAX_SERVICES = 1000
@@ -42,7 +42,7 @@ def read_services(searcher: Searcher, window: Window) -> tuple[ServiceSummary, .
             "parts": {"filters": {"filters": _parts(starts)}, "aggs": {"errors": ERRORS}},
         },
     }
-    last = {"top_hits": {"size": 1, "sort": [{TIME: "desc"}], "_source": False}}
+    last = {"top_hits": {"size": 1, "sort": [by(TIME, "desc")], "_source": False}}
     answer = searcher.search(
         searcher.spans,
         all_of(*within(window, TIME)),

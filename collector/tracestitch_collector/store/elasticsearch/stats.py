@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracestitch_collector.store.elasticsearch.client import answering
 from tracestitch_collector.store.elasticsearch.conditions import SPAN_EVENTS
 from tracestitch_collector.store.elasticsearch.fields import RECEIVED, SPAN_ID, TIME
-from tracestitch_collector.store.elasticsearch.searching import Answer, Searcher, all_of
+from tracestitch_collector.store.elasticsearch.searching import Answer, Searcher, all_of, by
 from tracestitch_collector.store.elasticsearch.summaries import DISTINCT
 from tracestitch_collector.store.store import Arrival, StoreStats
 
@@ -20,7 +20,7 @@ def read_arrival(searcher: Searcher, now_ns: int) -> Arrival:
         f"{searcher.spans},{searcher.logs}",
         {"match_all": {}},
         size=1,
-        sort=[{RECEIVED: {"order": "desc", "unmapped_type": "long"}}],
+        sort=[by(RECEIVED, "desc")],
         source=False,
     )
     recent = searcher.search(
@@ -39,7 +39,7 @@ def read_stats(searcher: Searcher) -> StoreStats:
         searcher.spans,
         {"match_all": {}},
         size=1,
-        sort=[{TIME: {"order": "asc", "unmapped_type": "long"}}],
+        sort=[by(TIME, "asc")],
         source=False,
         track_total_hits=True,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from elasticsearch import ApiError, Elasticsearch
 
@@ -126,6 +126,10 @@ class ElasticsearchStore:
 
     def trace(self, trace_id: str) -> Trace | None:
         return read_trace(self._searcher, trace_id)
+
+    def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
+        found = (self.trace(trace_id) for trace_id in dict.fromkeys(trace_ids))
+        return tuple(trace for trace in found if trace is not None)
 
     def search(self, query: TraceQuery) -> TracePage:
         return search_traces(self._searcher, query)

@@ -1,6 +1,4 @@
-"""Lines of a search result: counts and names of whole traces, for many traces in one question to the spans and
-one to the logs.
-"""
+"""Lines of a search result: counts and names of whole traces, for many traces in one round trip."""
 
 from __future__ import annotations
 
@@ -18,30 +16,29 @@ from tracestitch_collector.store.elasticsearch.fields import (
     TIME,
     TRACE_ID,
 )
-from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, exists, term
+from tracestitch_collector.store.elasticsearch.searching import (
+    Answer,
+    Query,
+    Question,
+    Searcher,
+    all_of,
+    by,
+    exists,
+    term,
+)
 from tracestitch_collector.store.store import TraceSummary
 
-Bucket = Mapping[str, Any]
+Hit = Mapping[str, Any]
 
 MAX_SERVICES = 200
 DISTINCT = {"cardinality": {"field": SPAN_ID, "precision_threshold": 40_000}}
 """Exact up to that many: the same span may have arrived more than once."""
 
 
-def _first(sort: list[dict[str, str]]) -> dict[str, Any]:
-    return {"top_hits": {"size": 1, "sort": sort, "_source": [SERVICE, NAME, TIME]}}
-
-
-OF_A_TRACE: dict[str, Any] = {
+COUNTS: dict[str, Any] = {
     "spans": DISTINCT,
     "errors": {"filter": term(STATUS, "Error"), "aggs": {"spans": DISTINCT}},
     "services": {"terms": {"field": SERVICE, "size": MAX_SERVICES}, "aggs": {"spans": DISTINCT}},
-    "first": _first([{TIME: "asc"}, {SPAN_ID: "asc"}]),
-    "last": {"top_hits": {"size": 1, "sort": [{END: "desc"}], "_source": False}},
-    "roots": {
-        "filter": {"bool": {"must_not": [exists(PARENT)]}},
-        "aggs": {"first": _first([{TIME: "asc"}, {SPAN_ID: "asc"}])},
-    },
 }
 
 
@@ -49,28 +46,63 @@ def summarise(searcher: Searcher, trace_ids: Sequence[str]) -> tuple[dict[str, T
     """By trace id; and why it is not all, if so."""
     if not trace_ids:
         return {}, ""
-    ids = {"terms": {TRACE_ID: list(trace_ids)}}
-    by_trace = {"terms": {"field": TRACE_ID, "size": len(trace_ids)}}
-    spans = searcher.search(
-        searcher.spans, all_of(ids), aggregations={"traces": {**by_trace, "aggs": OF_A_TRACE}}
-    )
-    logs = searcher.search(
-        searcher.logs,
-        all_of(ids, none_of=[SPAN_EVENTS, OWN_EVENTS]),
-        aggregations={"traces": by_trace},
-    )
-    log_counts = {bucket["key"]: bucket["doc_count"] for bucket in _buckets(logs.aggregations, "traces")}
+    answers = searcher.many(_questions(searcher, list(trace_ids)))
+    counts, logs, firsts, lasts, roots = answers
+    log_counts = {bucket["key"]: bucket["doc_count"] for bucket in _buckets(logs)}
+    first, last, root = (_by_trace(answer) for answer in (firsts, lasts, roots))
     found = {
-        bucket["key"]: _summary(bucket, log_counts.get(bucket["key"], 0))
-        for bucket in _buckets(spans.aggregations, "traces")
+        bucket["key"]: _summary(
+            bucket,
+            log_counts.get(bucket["key"], 0),
+            first[bucket["key"]],
+            last[bucket["key"]],
+            root.get(bucket["key"]),
+        )
+        for bucket in _buckets(counts)
+        if bucket["key"] in first and bucket["key"] in last
     }
-    return found, spans.partial or logs.partial
+    return found, next((answer.partial for answer in answers if answer.partial), "")
 
 
-def _summary(bucket: Bucket, log_count: int) -> TraceSummary:
-    first = bucket["first"]["hits"]["hits"][0]
-    roots = bucket["roots"]["first"]["hits"]["hits"]
-    named = (roots or [first])[0]["_source"]
+def _questions(searcher: Searcher, trace_ids: list[str]) -> list[Question]:
+    ids = {"terms": {TRACE_ID: trace_ids}}
+    by_trace = {"terms": {"field": TRACE_ID, "size": len(trace_ids)}}
+
+    def one_of_each(order: dict[str, Any], *none_of: Query) -> Question:
+        return Question(
+            index=searcher.spans,
+            query=all_of(ids, none_of=none_of),
+            size=len(trace_ids),
+            body={
+                "collapse": {"field": TRACE_ID},
+                "sort": [order, {SPAN_ID: "asc"}],
+                "_source": [SERVICE, NAME, TRACE_ID],
+            },
+        )
+
+    return [
+        Question(
+            index=searcher.spans,
+            query=all_of(ids),
+            body={"aggs": {"traces": {**by_trace, "aggs": COUNTS}}},
+        ),
+        Question(
+            index=searcher.logs,
+            query=all_of(ids, none_of=[SPAN_EVENTS, OWN_EVENTS]),
+            body={"aggs": {"traces": by_trace}},
+        ),
+        one_of_each(by(TIME, "asc")),
+        one_of_each(by(END, "desc")),
+        one_of_each(by(TIME, "asc"), exists(PARENT)),
+    ]
+
+
+def _by_trace(answer: Answer) -> dict[str, Hit]:
+    return {hit["_source"]["trace_id"]: hit for hit in answer.hits}
+
+
+def _summary(bucket: Hit, log_count: int, first: Hit, last: Hit, root: Hit | None) -> TraceSummary:
+    named = (root or first)["_source"]
     start_ns = first["sort"][0]
     services = {each["key"]: each["spans"]["value"] for each in bucket["services"]["buckets"]}
     return TraceSummary(
@@ -78,16 +110,16 @@ def _summary(bucket: Bucket, log_count: int) -> TraceSummary:
         root_service=named.get("resource", {}).get("attributes", {}).get("service.name", ""),
         root_name=named.get("name", ""),
         start_ns=start_ns,
-        duration_ns=bucket["last"]["hits"]["hits"][0]["sort"][0] - start_ns,
+        duration_ns=last["sort"][0] - start_ns,
         span_count=bucket["spans"]["value"],
         error_count=bucket["errors"]["spans"]["value"],
         log_count=log_count,
         services=dict(sorted(services.items(), key=lambda item: (-item[1], item[0]))),
-        has_root=bool(roots),
+        has_root=root is not None,
     )
 
 
-def _buckets(aggregations: Mapping[str, Any], name: str) -> Sequence[Bucket]:
+def _buckets(answer: Answer) -> Sequence[Hit]:
     """Empty where no index exists yet."""
-    found: Sequence[Bucket] = (aggregations.get(name) or {}).get("buckets", ())
+    found: Sequence[Hit] = (answer.aggregations.get("traces") or {}).get("buckets", ())
     return found

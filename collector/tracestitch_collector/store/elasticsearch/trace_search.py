@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tracestitch_collector.store.elasticsearch.conditions import field_types, span_conditions
 from tracestitch_collector.store.elasticsearch.fields import DURATION, TIME, TRACE_ID
-from tracestitch_collector.store.elasticsearch.searching import PAGE, Answer, Query, Searcher, all_of
+from tracestitch_collector.store.elasticsearch.searching import PAGE, Answer, Query, Searcher, all_of, by
 from tracestitch_collector.store.elasticsearch.summaries import summarise
 from tracestitch_collector.store.store import TracePage, TraceQuery, TraceSummary
 
-CANDIDATES = 500
+CANDIDATES = 200
 """Traces that are looked at whole to find the slowest or the largest."""
 MAX_STEPS = 50
 
@@ -66,7 +67,7 @@ def _places(
     """The next places after the given one, and why they are not all that were wanted, if so."""
     found: dict[str, Place] = {}
     upper = -after.newness if after else None
-    size = max(100, 2 * wanted)
+    size = 10 + 2 * wanted
     for _ in range(MAX_STEPS):
         heads = _newest_span_of_each(searcher, conditions, upper, size)
         starts = [hit["sort"][0] for hit in heads.hits]
@@ -90,56 +91,36 @@ def _places(
 
 def _newest_span_of_each(searcher: Searcher, conditions: Query, upper: int | None, size: int) -> Answer:
     bound: list[Query] = [] if upper is None else [{"range": {TIME: {"lte": upper}}}]
+    return _one_of_each(searcher, all_of(conditions, *bound), by(TIME, "desc"), size)
+
+
+def _one_of_each(searcher: Searcher, query: Query, order: Mapping[str, Any], size: int) -> Answer:
+    """The first span of each trace in the order; its sort value is exact, where an aggregation counts in doubles
+    and would lose nanoseconds."""
     return searcher.search(
-        searcher.spans,
-        all_of(conditions, *bound),
-        size=size,
-        collapse={"field": TRACE_ID},
-        sort=[{TIME: "desc"}],
-        source=False,
+        searcher.spans, query, size=size, collapse={"field": TRACE_ID}, sort=[order], source=False
     )
 
 
-def _trace_id(hit: Mapping[str, object]) -> str:
-    fields = hit["fields"]
-    assert isinstance(fields, dict)
-    trace_id: str = fields[TRACE_ID][0]
+def _trace_id(hit: Mapping[str, Any]) -> str:
+    trace_id: str = hit["fields"][TRACE_ID][0]
     return trace_id
 
 
 def _earliest(searcher: Searcher, conditions: Query, trace_ids: Sequence[str]) -> dict[str, Place]:
-    """Exact, as the smallest sort value: a `min` aggregation counts in doubles and would lose nanoseconds."""
     if not trace_ids:
         return {}
-    first = {"top_hits": {"size": 1, "sort": [{TIME: "asc"}], "_source": False}}
-    answer = searcher.search(
-        searcher.spans,
-        all_of(conditions, {"terms": {TRACE_ID: list(trace_ids)}}),
-        aggregations={
-            "traces": {
-                "terms": {"field": TRACE_ID, "size": len(trace_ids)},
-                "aggs": {"first": first},
-            }
-        },
-    )
-    return {
-        bucket["key"]: Place(newness=-bucket["first"]["hits"]["hits"][0]["sort"][0], trace_id=bucket["key"])
-        for bucket in answer.aggregations.get("traces", {}).get("buckets", ())
-    }
+    query = all_of(conditions, {"terms": {TRACE_ID: list(trace_ids)}})
+    answer = _one_of_each(searcher, query, by(TIME, "asc"), len(trace_ids))
+    return {_trace_id(hit): Place(newness=-hit["sort"][0], trace_id=_trace_id(hit)) for hit in answer.hits}
 
 
 def _largest(searcher: Searcher, conditions: Query, query: TraceQuery) -> TracePage:
     """Slowest or most spans. Candidates are chosen by their matching spans, then ordered by the whole traces."""
     wanted = max(CANDIDATES, query.limit)
     if query.order == "slowest":
-        answer = searcher.search(
-            searcher.spans,
-            conditions,
-            size=wanted,
-            collapse={"field": TRACE_ID},
-            sort=[{DURATION: {"order": "desc", "missing": "_last"}}],
-            source=False,
-        )
+        order = {DURATION: {"order": "desc", "missing": "_last"}}
+        answer = _one_of_each(searcher, conditions, order, wanted)
         ids = [_trace_id(hit) for hit in answer.hits]
     else:
         answer = searcher.search(

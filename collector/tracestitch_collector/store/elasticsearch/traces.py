@@ -10,7 +10,7 @@ from typing import Any
 from tracestitch_collector.model import Trace
 from tracestitch_collector.store.elasticsearch.decoding import log_record, span
 from tracestitch_collector.store.elasticsearch.fields import TIME, TRACE_ID
-from tracestitch_collector.store.elasticsearch.searching import Answer, Searcher, all_of, term
+from tracestitch_collector.store.elasticsearch.searching import Answer, Searcher, all_of, by, term
 from tracestitch_collector.traces.identity import merge_copies
 
 MAX_DOCUMENTS = 200_000
@@ -38,7 +38,7 @@ def read_trace(searcher: Searcher, trace_id: str) -> Trace | None:
 
 
 def _documents(searcher: Searcher, index: str, trace_id: str) -> Answer:
-    return searcher.every(index, all_of(term(TRACE_ID, trace_id)), [{TIME: "asc"}], MAX_DOCUMENTS)
+    return searcher.every(index, all_of(term(TRACE_ID, trace_id)), [by(TIME, "asc")], MAX_DOCUMENTS)
 
 
 def _parted(
