@@ -122,7 +122,7 @@ def test_spans_in_memory_are_bounded_and_a_giant_is_left_out_and_counted(recordi
 def test_loading_stops_when_its_time_is_up_and_goes_on_in_the_next_pass(recording: Recording) -> None:
     recording.add(*(request(f"r{n}", route=f"/{n}", offset_ms=n) for n in range(4)))
     ticks = iter(range(100))
-    sampler = Sampler(Limits(budget_s=2), timer=lambda: float(next(ticks)))
+    sampler = Sampler(Limits(budget_s=2, loaded_at_once=1), timer=lambda: float(next(ticks)))
     sampler.refresh(recording.store, WINDOW, LATER)
     assert (len(sampler.traces), sampler.waiting) == (2, 2)
     sampler.refresh(recording.store, WINDOW, LATER)

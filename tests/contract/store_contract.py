@@ -117,6 +117,14 @@ class StoreContract:
         assert trace is not None
         assert trace.spans == (EVERY_FIELD,)
 
+    def test_several_traces_are_what_each_is_alone_in_the_order_asked(self, store: Store) -> None:
+        ids = [f"{number:032x}" for number in (1, 2, 3)]
+        for trace_id in ids:
+            self.write(store, batch([span(trace_id=trace_id)], [log(trace_id=trace_id)], request=trace_id))
+        asked = [ids[2], "f" * 32, ids[0], "no id", ids[2]]
+        assert store.traces(asked) == (store.trace(ids[2]), store.trace(ids[0]))
+        assert store.traces([]) == ()
+
     def test_a_number_that_is_none_survives(self, store: Store) -> None:
         self.write(store, batch([span(attributes={"ratio": math.nan, "list": (math.inf,)})]))
         trace = store.trace(TRACE_ID)

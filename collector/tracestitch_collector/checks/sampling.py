@@ -5,7 +5,7 @@ than a laptop holds in memory. What was loaded once is kept until it changes or 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
@@ -23,7 +23,7 @@ class Source(Protocol):
 
     def search(self, query: TraceQuery) -> TracePage: ...
 
-    def trace(self, trace_id: str) -> Trace | None: ...
+    def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]: ...
 
     def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]: ...
 
@@ -42,6 +42,8 @@ class Limits:
     """So may one whose parents are missing; it gets longer."""
     pages: int = 5
     page_size: int = 200
+    loaded_at_once: int = 2_000
+    """Spans asked of the store in one go."""
     replaced_per_pass: int = 10
     """Newer traces of an operation that has its share already."""
     budget_s: float = 2.0
@@ -83,11 +85,11 @@ class Sampler:
         if now_ns - self._rare_asked_ns >= self.limits.rare_every_ns:
             self._rare_asked_ns = now_ns
             summaries += self._rare(source, window)
-        for summary in self._wanted(summaries):
+        for part in _parts(list(self._wanted(summaries)), self.limits.loaded_at_once):
             if self._timer() > deadline:
-                self.waiting += 1
+                self.waiting += len(part)
             else:
-                changed |= self._load(source, summary, now_ns)
+                changed |= self._load(source, part, now_ns)
         return self._trim() or changed
 
     def _forget(self, window: Window) -> bool:
@@ -150,18 +152,18 @@ class Sampler:
             summary.log_count,
         )
 
-    def _load(self, source: Source, summary: TraceSummary, now_ns: int) -> bool:
-        if summary.span_count > self.limits.spans_per_trace:
-            self.too_large += 1
-            return False
-        trace = source.trace(summary.trace_id)
-        if trace is None or not trace.spans:
-            return False
-        if not self._settled(trace, now_ns):
-            self.waiting += 1
-            return False
-        self._kept[summary.trace_id] = Kept(summary=summary, trace=trace)
-        return True
+    def _load(self, source: Source, part: Sequence[TraceSummary], now_ns: int) -> bool:
+        fitting = [one for one in part if one.span_count <= self.limits.spans_per_trace]
+        self.too_large += len(part) - len(fitting)
+        summaries = {summary.trace_id: summary for summary in fitting}
+        changed = False
+        for trace in source.traces(list(summaries)):
+            if self._settled(trace, now_ns):
+                self._kept[trace.trace_id] = Kept(summary=summaries[trace.trace_id], trace=trace)
+                changed = True
+            else:
+                self.waiting += 1
+        return changed
 
     def _settled(self, trace: Trace, now_ns: int) -> bool:
         ids = {span.span_id for span in trace.spans}
@@ -189,6 +191,20 @@ class Sampler:
         dropped = len(self._kept) - len(keep)
         self._kept = keep
         return dropped > 0
+
+
+def _parts(summaries: Sequence[TraceSummary], spans: int) -> Iterator[list[TraceSummary]]:
+    """In order, cut so that each part has about so many spans."""
+    part: list[TraceSummary] = []
+    size = 0
+    for summary in summaries:
+        part.append(summary)
+        size += summary.span_count
+        if size >= spans:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _operation(summary: TraceSummary) -> Operation:

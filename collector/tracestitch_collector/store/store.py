@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -256,6 +256,11 @@ class Store(Protocol):
     def trace(self, trace_id: str) -> Trace | None:
         """The whole trace with its log records; None where no span of it arrived or the id is malformed. Ids are
         taken in either case."""
+        ...
+
+    def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
+        """What `trace` answers for each of the ids, in their order and without those that are not there;
+        cheaper than asking one after the other."""
         ...
 
     def search(self, query: TraceQuery) -> TracePage:
