@@ -28,6 +28,7 @@ class Segment:
     id: int
     signal: Signal
     rows: int
+    row_groups: int
     bytes: int
     min_ns: int
     max_ns: int

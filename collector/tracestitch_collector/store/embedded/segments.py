@@ -86,6 +86,7 @@ class SegmentWriter:
             id=self._id,
             signal=self._signal,
             rows=self._rows,
+            row_groups=len(self._index),
             bytes=self._path.stat().st_size,
             min_ns=self._times.lowest,
             max_ns=self._times.highest,

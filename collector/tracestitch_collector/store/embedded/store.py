@@ -5,9 +5,11 @@ stands in store/store.py; how each question is answered stands in the module nam
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+import pyarrow as pa
 
 from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.errors import TracestitchError, Unavailable
@@ -73,6 +75,9 @@ class EmbeddedStore:
     def trace(self, trace_id: str) -> Trace | None:
         return self._answer(lambda snapshot: trace.read_trace(snapshot, trace_id))
 
+    def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
+        return self._answer(lambda snapshot: trace.read_traces(snapshot, trace_ids))
+
     def search(self, query: TraceQuery) -> TracePage:
         return self._answer(lambda snapshot: search.search(snapshot, self._engine, query))
 
@@ -112,12 +117,12 @@ class EmbeddedStore:
 
     def _answer(self, question: Callable[[Snapshot], Answer]) -> Answer:
         """Asks again when a file went away meanwhile, and without those that cannot be read."""
-        problem: MissingFile | FileNotFoundError | None = None
+        problem: Exception | None = None
         for _ in range(ATTEMPTS):
             snapshot = self._snapshots.take()
             try:
                 return question(snapshot)
-            except (MissingFile, FileNotFoundError) as error:
+            except (MissingFile, OSError, pa.ArrowException) as error:
                 problem = error
                 self._snapshots.set_aside_unreadable(snapshot)
         raise Unavailable(f"the store's files cannot be read: {problem}") from problem

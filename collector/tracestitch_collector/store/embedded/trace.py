@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tracestitch_collector.model import LogRecord, Trace
+from tracestitch_collector.model import LogRecord, Span, Trace
 from tracestitch_collector.store.embedded import trace_index
-from tracestitch_collector.store.embedded.engine import MissingFile
 from tracestitch_collector.store.embedded.manifest import Signal
 from tracestitch_collector.store.embedded.rows import logs_of, spans_of
 from tracestitch_collector.store.embedded.segments import aligned, plain_schema
@@ -41,6 +39,28 @@ def read_trace(snapshot: Snapshot, trace_id: str) -> Trace | None:
     return Trace(trace_id=wanted.hex(), spans=spans, logs=tuple(sorted(logs, key=_moment)))
 
 
+def read_traces(snapshot: Snapshot, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
+    """Each file is read once for all of them."""
+    wanted = list(dict.fromkeys(found for text in trace_ids if (found := trace_bytes(text)) is not None))
+    if not wanted:
+        return ()
+    spans: dict[str, list[Span]] = {}
+    for span in spans_of(rows_of_traces(snapshot, "spans", wanted)):
+        spans.setdefault(span.trace_id, []).append(span)
+    logs: dict[str, list[LogRecord]] = {}
+    for record in logs_of(rows_of_traces(snapshot, "logs", wanted)):
+        logs.setdefault(record.trace_id, []).append(record)
+    return tuple(
+        Trace(
+            trace_id=trace_id,
+            spans=merge_copies(spans[trace_id]),
+            logs=tuple(sorted(logs.get(trace_id, ()), key=_moment)),
+        )
+        for trace_id in (found.hex() for found in wanted)
+        if trace_id in spans
+    )
+
+
 def _moment(record: LogRecord) -> tuple[int, int]:
     return record.time_ns, record.observed_ns
 
@@ -67,14 +87,10 @@ def _in_segments(
 ) -> Iterator[pa.Table]:
     folder = snapshot.layout.segments
     for segment in snapshot.segments(signal):
-        path = folder / segment.file_name
-        try:
-            groups = trace_index.row_groups(folder / segment.index_name, np.unique(hashes))
-            if groups:
-                with pq.ParquetFile(path) as file:
-                    yield _of_traces(file.read_row_groups(groups, columns=columns), wanted)
-        except (OSError, pa.ArrowException) as error:
-            raise MissingFile(str(path)) from error
+        groups = trace_index.row_groups(folder / segment.index_name, hashes, segment.row_groups)
+        if groups:
+            with pq.ParquetFile(folder / segment.file_name) as file:
+                yield _of_traces(file.read_row_groups(groups, columns=columns), wanted)
 
 
 def _of_traces(table: pa.Table, wanted: pa.Array) -> pa.Table:

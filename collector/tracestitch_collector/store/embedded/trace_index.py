@@ -37,11 +37,15 @@ def write(path: Path, parts: Sequence[npt.NDArray[np.void]]) -> None:
     path.write_bytes(whole.tobytes())
 
 
-def row_groups(path: Path, wanted: Hashes) -> list[int]:
-    """The row groups that may hold any of the wanted traces, ascending."""
-    if not path.stat().st_size:
-        return []
-    index = np.memmap(path, ENTRY, "r")
+def row_groups(path: Path, wanted: Hashes, count: int) -> list[int]:
+    """The row groups, of so many, that may hold any of the wanted traces, ascending. All of them where the index
+    is not what it was written as: it only saves reading."""
+    try:
+        if not path.stat().st_size:
+            return []
+        index = np.memmap(path, ENTRY, "r")
+    except (OSError, ValueError):
+        return list(range(count))
     traces = index["trace"]
     first = np.searchsorted(traces, wanted, "left")
     last = np.searchsorted(traces, wanted, "right")
@@ -51,4 +55,4 @@ def row_groups(path: Path, wanted: Hashes) -> list[int]:
         if end > start
         for group in index["row_group"][start:end]
     }
-    return sorted(found)
+    return sorted(found) if max(found, default=0) < count else list(range(count))
