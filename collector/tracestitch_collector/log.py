@@ -10,59 +10,38 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import struct
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
 from tracestitch_collector.errors import BadConfiguration, Unavailable
+from tracestitch_collector.log_records import (
+    HEADER_BYTES,
+    Kind,
+    PendingRecord,
+    Record,
+    decode_header,
+    encode,
+    scan,
+)
+
+__all__ = [
+    "HEADER_BYTES",
+    "Kind",
+    "LogReader",
+    "LogWriter",
+    "PendingRecord",
+    "Record",
+    "log_bytes",
+    "trim",
+]
 
 MIB = 1024 * 1024
 SEGMENT_BYTES = 64 * MIB
 MAX_BYTES = 1024 * MIB
-MAX_BODY_BYTES = 128 * MIB
-"""No writer makes a longer record: a header that claims one is damage."""
 
-_MAGIC = b"\xf5TSr"  # 0xf5 never occurs in UTF-8 text
-_HEADER = struct.Struct("<4sIIBBxxQ16s")
-_CHECK = struct.Struct("<I")
-HEADER_BYTES = _HEADER.size + _CHECK.size
-_GZIP = 1
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the slower one
 _BUFFERS_PER_WRITE = 512  # below every system's IOV_MAX
-
-
-class Kind(IntEnum):
-    """What the body is: an OTLP request in protobuf, or a JSON list of finding documents."""
-
-    TRACES = 1
-    LOGS = 2
-    METRICS = 3
-    FINDINGS = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingRecord:
-    kind: Kind
-    body: bytes
-    """As received: still compressed where `gzip`."""
-    gzip: bool = False
-    received_ns: int
-    digest: bytes
-    """blake2b of the inflated body, 16 bytes: the request's identity."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    kind: Kind
-    gzip: bool
-    received_ns: int
-    digest: bytes
-    body: bytes
-    end: int
-    """The position after the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,95 +76,6 @@ def trim(folder: Path, position: int) -> int:
     return len(below)
 
 
-def _encode(record: PendingRecord) -> tuple[bytes, bytes]:
-    if len(record.digest) != 16 or len(record.body) > MAX_BODY_BYTES:
-        raise ValueError(f"not a log record: digest {len(record.digest)} B, body {len(record.body)} B")
-    header = _HEADER.pack(
-        _MAGIC,
-        len(record.body),
-        zlib.crc32(record.body),
-        record.kind,
-        _GZIP if record.gzip else 0,
-        record.received_ns,
-        record.digest,
-    )
-    return header + _CHECK.pack(zlib.crc32(header)), record.body
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    length: int
-    body_crc: int
-    kind: int
-    gzip: bool
-    received_ns: int
-    digest: bytes
-
-
-def _decode_header(buffer: bytes, at: int) -> _Header | None:
-    """The header at this offset, None where there is none. Its own checksum makes the length trustworthy."""
-    if len(buffer) - at < HEADER_BYTES or buffer[at : at + 4] != _MAGIC:
-        return None
-    (check,) = _CHECK.unpack_from(buffer, at + _HEADER.size)
-    if zlib.crc32(buffer[at : at + _HEADER.size]) != check:
-        return None
-    _, length, body_crc, kind, flags, received_ns, digest = _HEADER.unpack_from(buffer, at)
-    if length > MAX_BODY_BYTES or not Kind.TRACES <= kind <= Kind.FINDINGS:
-        return None
-    return _Header(length, body_crc, kind, bool(flags & _GZIP), received_ns, digest)
-
-
-def _find_header(buffer: bytes, start: int) -> int:
-    """Offset of the next whole header, -1 when there is none."""
-    at = buffer.find(_MAGIC, start)
-    while at >= 0 and _decode_header(buffer, at) is None:
-        at = buffer.find(_MAGIC, at + 1)
-    return at
-
-
-@dataclass(frozen=True, slots=True)
-class _Damage:
-    """Bytes [start, end) of a buffer that are no record, with good ones after them."""
-
-    start: int
-    end: int
-
-
-def _scan(buffer: bytes, base: int, *, sealed: bool) -> Iterator[Record | _Damage]:
-    """Records of a buffer that begins at position `base`. What follows the last whole record is damage only
-    if the buffer is `sealed`; otherwise it may be unfinished, and the scan just ends there."""
-    at = 0
-    while at < len(buffer):
-        header = _decode_header(buffer, at)
-        # A sound header's length is trusted before any search: a body may hold bytes that look like a record.
-        end = at + HEADER_BYTES + header.length if header else _find_header(buffer, at + 1)
-        if header and end <= len(buffer):
-            record = _record(header, buffer[at + HEADER_BYTES : end], base + end)
-            if record:
-                yield record
-                at = end
-                continue
-        if not at < end < len(buffer):
-            if sealed:
-                yield _Damage(at, len(buffer))
-            return
-        yield _Damage(at, end)
-        at = end
-
-
-def _record(header: _Header, body: bytes, end: int) -> Record | None:
-    if zlib.crc32(body) != header.body_crc:
-        return None
-    return Record(
-        kind=Kind(header.kind),
-        gzip=header.gzip,
-        received_ns=header.received_ns,
-        digest=header.digest,
-        body=body,
-        end=end,
-    )
-
-
 class LogWriter:
     """Appends records. One per folder: a second one raises BadConfiguration."""
 
@@ -217,7 +107,7 @@ class LogWriter:
     def append(self, records: Sequence[PendingRecord]) -> int:
         """Writes all of the records and makes them durable; returns the position after the last. Raises
         Unavailable with none of them kept when the disk or the log is full or the disk fails."""
-        buffers = [part for record in records for part in _encode(record)]
+        buffers = [part for record in records for part in encode(record)]
         added = sum(map(len, buffers))
         self._check_room(added)
         try:
@@ -264,7 +154,7 @@ class LogWriter:
         last = segments[-1]
         content = last.path.read_bytes()
         end = last.first
-        for item in _scan(content, last.first, sealed=False):
+        for item in scan(content, last.first, sealed=False):
             if isinstance(item, Record):
                 end = item.end
         self._first = last.first
@@ -376,7 +266,7 @@ class LogReader:
             size = os.fstat(file.fileno()).st_size
             start = self.position - segment.first
             content = os.pread(file.fileno(), max(max_bytes, HEADER_BYTES), start)
-            header = _decode_header(content, 0)
+            header = decode_header(content, 0)
             needed = HEADER_BYTES + header.length + 1 if header else size - start  # damage: search it all
             if content and needed > len(content):
                 content = os.pread(file.fileno(), needed, start)
@@ -385,7 +275,7 @@ class LogReader:
     def _take(self, content: bytes, *, sealed: bool) -> list[Record]:
         base = self.position
         records = []
-        for item in _scan(content, base, sealed=sealed):
+        for item in scan(content, base, sealed=sealed):
             if isinstance(item, Record):
                 records.append(item)
                 self.position = item.end

@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from tracestitch_collector import setting_values as values
 from tracestitch_collector.errors import BadConfiguration
 
 SETTINGS_VARIABLE = "TRACESTITCH_SERVE_SETTINGS"
@@ -56,7 +55,8 @@ class Settings:
     otlp_grpc_port: int = 4317
     dashboard_port: int = 4380
     store: str = "embedded"
-    elasticsearch_url: str = ""
+    elasticsearch_url: str = field(default="", repr=False)
+    """May hold a password."""
     elasticsearch_api_key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     """Empty: anyone who reaches the port may read and write."""
@@ -89,63 +89,6 @@ class Settings:
         return cls(**document)
 
 
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) > 65_535:
-        raise ValueError("a port is a number from 0 to 65535; 0 takes a free one")
-    return int(text)
-
-
-_DURATION_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-
-
-def _duration(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text)
-    if match is None or int(match[1]) == 0:
-        raise ValueError("a duration is a number and a unit, such as 12h, 7d or 4w")
-    return int(match[1]) * _DURATION_S[match[2]]
-
-
-_SIZE_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,15})(|[kmgt]|[kmg]i)b?", text.lower())
-    if match is None or int(match[1]) == 0:
-        raise ValueError("a size is a number and a unit, such as 500MB, 10GB or 2GiB")
-    return int(match[1]) * _SIZE_BYTES[match[2]]
-
-
-def _store(text: str) -> str:
-    if text not in ("embedded", "elasticsearch"):
-        raise ValueError("the store is 'embedded' or 'elasticsearch'")
-    return text
-
-
-def _url(text: str) -> str:
-    if not text:
-        return ""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address is complete, such as https://traces.example.org:4380")
-    return text.rstrip("/")
-
-
-def _token(text: str) -> str:
-    if text and (len(text) < 16 or not text.isascii() or not text.isprintable() or " " in text):
-        raise ValueError("a token has at least 16 printable characters without spaces")
-    return text
-
-
-def _host(text: str) -> str:
-    if not text or any(mark in text for mark in "/@ ,"):
-        raise ValueError("a host is a name or an address, without scheme or port")
-    return text
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    return tuple(_host(part.strip()) for part in text.split(",") if part.strip())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """One line of the reference page."""
@@ -170,7 +113,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="data",
         flag="--data",
-        parse=lambda text: Path(text).expanduser().absolute(),
+        parse=values.folder,
         default="$XDG_DATA_HOME/tracestitch",
         help="folder for everything that is kept; one server per folder",
         metavar="DIR",
@@ -178,7 +121,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="host",
         flag="--host",
-        parse=_host,
+        parse=values.host,
         default="127.0.0.1",
         help="address to listen on; anything wider than this machine needs --token",
         metavar="HOST",
@@ -186,7 +129,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="otlp_http_port",
         flag="--otlp-http-port",
-        parse=_port,
+        parse=values.port,
         default="4318",
         help="port for OTLP over HTTP, and for /metrics; 0 takes a free one",
         metavar="PORT",
@@ -194,7 +137,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="otlp_grpc_port",
         flag="--otlp-grpc-port",
-        parse=_port,
+        parse=values.port,
         default="4317",
         help="port for OTLP over gRPC; 0 takes a free one",
         metavar="PORT",
@@ -202,7 +145,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="dashboard_port",
         flag="--dashboard-port",
-        parse=_port,
+        parse=values.port,
         default="4380",
         help="port for the pages and the Jaeger query API; 0 takes a free one",
         metavar="PORT",
@@ -210,7 +153,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="store",
         flag="--store",
-        parse=_store,
+        parse=values.store,
         default="embedded",
         help="where telemetry is kept: 'embedded' in the data folder, or 'elasticsearch'",
         metavar="STORE",
@@ -218,7 +161,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="elasticsearch_url",
         flag="--elasticsearch-url",
-        parse=_url,
+        parse=values.url,
         default="",
         help="address of Elasticsearch 8.19 or 9.x; needed with --store elasticsearch",
         metavar="URL",
@@ -235,7 +178,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="token",
         flag="--token",
-        parse=_token,
+        parse=values.token,
         default="",
         help="secret that senders and readers must show; better given as a variable",
         metavar="TOKEN",
@@ -244,7 +187,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="allowed_hosts",
         flag="--allowed-host",
-        parse=_hosts,
+        parse=values.hosts,
         default="",
         help="further host name under which this server may be addressed; repeatable, or comma-separated",
         metavar="NAME",
@@ -253,7 +196,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="public_url",
         flag="--public-url",
-        parse=_url,
+        parse=values.url,
         default="",
         help="address of the dashboard as people type it; alerts link to it",
         metavar="URL",
@@ -261,7 +204,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="retention_s",
         flag="--retention",
-        parse=_duration,
+        parse=values.duration,
         default="7d",
         help="how long telemetry is kept, such as 12h, 7d or 4w",
         metavar="TIME",
@@ -269,7 +212,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="max_size_bytes",
         flag="--max-size",
-        parse=_size,
+        parse=values.size,
         default="10GB",
         help="how much disk the embedded store may take; the oldest goes first",
         metavar="SIZE",
@@ -277,7 +220,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         name="max_log_size_bytes",
         flag="--max-log-size",
-        parse=_size,
+        parse=values.size,
         default="1GB",
         help="how much disk received and not yet processed data may take; beyond it senders are told to wait",
         metavar="SIZE",
@@ -303,8 +246,9 @@ def add_flags(parser: argparse.ArgumentParser, names: Sequence[str] = ()) -> Non
 def build(given: Mapping[str, str | list[str] | None], environment: Mapping[str, str]) -> Settings:
     """Settings from flags (by field name, None where absent) and variables, checked together."""
     _refuse_unknown(environment)
-    values = {setting.name: _value(setting, given.get(setting.name), environment) for setting in TABLE}
-    settings = Settings(**values)
+    settings = Settings(
+        **{setting.name: _value(setting, given.get(setting.name), environment) for setting in TABLE}
+    )
     _check(settings)
     return settings
 
@@ -321,7 +265,7 @@ def _value(setting: Setting, flag: str | list[str] | None, environment: Mapping[
     try:
         return setting.parse(text)
     except ValueError as error:
-        shown = "(not shown)" if setting.secret else repr(text)
+        shown = "(not shown)" if setting.secret or "@" in text else repr(text)
         raise BadConfiguration(f"{source} is {shown}: {error}") from error
 
 

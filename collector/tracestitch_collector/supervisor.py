@@ -4,8 +4,6 @@ ends them all when told to.
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import importlib.util
 import json
 import os
@@ -20,7 +18,7 @@ from pathlib import Path
 from socket import socket
 from typing import TextIO
 
-from tracestitch_collector.errors import BadConfiguration
+from tracestitch_collector.lifeline import die_with, take_folder
 from tracestitch_collector.probe import answers_http, answers_unix
 from tracestitch_collector.settings import (
     PART_VARIABLE,
@@ -37,8 +35,6 @@ TICK_S = 0.1
 READY_S = 30.0
 """After so long the addresses are told even if not every process answers."""
 STOP_S = 4.0
-LOCK_S = 2.0
-"""The processes of a supervisor that was killed need a moment to go too."""
 BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SETTLED_S = 60.0
 """Who lived so long begins with the first wait again."""
@@ -175,7 +171,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             pass_fds=files,
             process_group=0,  # Ctrl-C is for the supervisor, which ends them in order
-            preexec_fn=_die_with_parent(os.getpid()),
+            preexec_fn=die_with(os.getpid()),
         )
         child.started_s = now_s
         child.ready = False
@@ -270,46 +266,6 @@ def _state(child: Child) -> str:
         return f"ended {child.last_end}, waiting to start again"
     restarts = f", restarted {child.restarts} times" if child.restarts else ""
     return f"{'running' if child.ready else 'starting'}, pid {child.process.pid}{restarts}"
-
-
-def _die_with_parent(parent: int) -> Callable[[], None]:
-    """Runs in the new process before its program: a supervisor that is killed must leave nothing behind."""
-    if not sys.platform.startswith("linux"):
-        return lambda: None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    set_parent_death_signal = 1
-
-    def bind_life() -> None:
-        prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return bind_life
-
-
-def take_folder(data: Path) -> int:
-    """The lock on a data folder, held until the file is closed by everyone who inherited it."""
-    run = data / "run"
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        file = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise BadConfiguration(
-            f"the data folder {data} cannot be written: {error.strerror}; choose another with --data"
-        ) from error
-    deadline_s = time.monotonic() + LOCK_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline_s:
-                os.close(file)
-                raise BadConfiguration(
-                    f"another tracestitch serve uses the data folder {data}; stop it, or choose another with --data"
-                ) from error
-            time.sleep(0.05)
-        else:
-            return file
 
 
 def _take_sockets(settings: Settings, programs: Sequence[Program]) -> dict[str, socket]:
