@@ -29,26 +29,20 @@ def trace_bytes(trace_id: str) -> bytes | None:
 
 
 def read_trace(snapshot: Snapshot, trace_id: str) -> Trace | None:
-    wanted = trace_bytes(trace_id)
-    if wanted is None:
-        return None
-    spans = merge_copies(spans_of(rows_of_traces(snapshot, "spans", [wanted])))
-    if not spans:
-        return None
-    logs = logs_of(rows_of_traces(snapshot, "logs", [wanted]))
-    return Trace(trace_id=wanted.hex(), spans=spans, logs=tuple(sorted(logs, key=_moment)))
+    found = read_traces(snapshot, [trace_id])
+    return found[0] if found else None
 
 
 def read_traces(snapshot: Snapshot, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
-    """Each file is read once for all of them."""
-    wanted = list(dict.fromkeys(found for text in trace_ids if (found := trace_bytes(text)) is not None))
+    """Those that are there, each once, in the order in which they are named first."""
+    wanted = list(dict.fromkeys(raw for raw in map(trace_bytes, trace_ids) if raw is not None))
     if not wanted:
         return ()
     spans: dict[str, list[Span]] = {}
     for span in spans_of(rows_of_traces(snapshot, "spans", wanted)):
         spans.setdefault(span.trace_id, []).append(span)
     logs: dict[str, list[LogRecord]] = {}
-    for record in logs_of(rows_of_traces(snapshot, "logs", wanted)):
+    for record in logs_of(rows_of_traces(snapshot, "logs", wanted)) if spans else ():
         logs.setdefault(record.trace_id, []).append(record)
     return tuple(
         Trace(
@@ -56,7 +50,7 @@ def read_traces(snapshot: Snapshot, trace_ids: Sequence[str]) -> tuple[Trace, ..
             spans=merge_copies(spans[trace_id]),
             logs=tuple(sorted(logs.get(trace_id, ()), key=_moment)),
         )
-        for trace_id in (found.hex() for found in wanted)
+        for trace_id in (raw.hex() for raw in wanted)
         if trace_id in spans
     )
 
