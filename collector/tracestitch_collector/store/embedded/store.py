@@ -78,9 +78,6 @@ class EmbeddedStore:
     def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
         return self._answer(lambda snapshot: trace.read_traces(snapshot, trace_ids))
 
-    def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
-        return self._answer(lambda snapshot: trace.read_traces(snapshot, trace_ids))
-
     def search(self, query: TraceQuery) -> TracePage:
         return self._answer(lambda snapshot: search.search(snapshot, self._engine, query))
 
