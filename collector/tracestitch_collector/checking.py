@@ -29,8 +29,8 @@ from tracestitch_collector.store.store import Inventory, Store, Window
 
 PERIOD_S = 5.0
 LONGEST_PERIOD_S = 60.0
-SHARE_OF_TIME = 0.05
-"""An evaluation that takes long is done less often: the pages share the processor."""
+SHARE_OF_TIME = 0.1
+"""A pass that takes long is made less often: the pages share the processor."""
 LOOKBACK_NS = 3600 * SECOND_NS
 INVENTORY_LOOKBACK_NS = 7 * 86_400 * SECOND_NS
 """A process tells what it runs on once, when it starts."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import replace
 
 from tests.support.evidence import found, requests
-from tests.support.traces import MS, TraceBuilder, code
+from tests.support.traces import TraceBuilder, code
 from tracestitch_collector.checks import error_contract_drift
 from tracestitch_collector.checks.finding import Location
-from tracestitch_collector.model import AttributeValue, SpanEvent
+from tracestitch_collector.model import AttributeValue
 
 PROBLEM = "detail:str,status:int,title:str,type:str"
 
@@ -23,7 +21,6 @@ def error(
     route: str = "/stock/<sku>",
     content_type: str = "application/json",
     asked: bool = False,
-    raised_at: int = 0,
     ignore: str = "",
 ) -> Callable[[TraceBuilder], None]:
     def build(trace: TraceBuilder) -> None:
@@ -35,7 +32,7 @@ def error(
             attributes["tracestitch.response.body_shape"] = shape
         if asked:
             trace.call("call", f"http://{service}/x", service="caller", ms=20, status_code=status_code)
-        span = trace.server(
+        trace.server(
             "view",
             route,
             service=service,
@@ -45,17 +42,6 @@ def error(
             ms=10,
             attributes=attributes,
         )
-        if raised_at:
-            frames = [
-                {"file": f"/srv/{service}/prices.py", "line": raised_at, "function": "price", "in_app": True},
-                {"file": "/lib/werkzeug/x.py", "line": 1, "function": "abort", "in_app": False},
-            ]
-            event = SpanEvent(
-                time_ns=trace.base_ns + 5 * MS,
-                name="exception",
-                attributes={"tracestitch.exception.frames": json.dumps(frames)},
-            )
-            trace.spans[-1] = replace(span, events=(event,))
 
     return build
 
@@ -87,12 +73,12 @@ def test_two_services_that_each_have_a_shape_of_their_own_beside_the_agreed_one_
     traces = [
         *requests(3, error("inventory", "error:str"), word="1"),
         *requests(3, error("inventory", PROBLEM, status_code=400, route="/reservations"), word="2"),
-        *requests(3, error("pricing", "message:str", raised_at=31), word="3"),
+        *requests(3, error("pricing", "message:str"), word="3"),
         *requests(3, error("pricing", PROBLEM, status_code=400, route="/quotes"), word="4"),
     ]
     inventory, pricing = sorted(found(error_contract_drift, traces), key=lambda finding: finding.service)
     assert inventory.title.startswith("inventory answers errors as {error}, on other routes")
-    assert pricing.location == Location(file="prices.py", line=31, function="price")
+    assert pricing.location == Location(file="views.py", line=40, function="one")
 
 
 def test_one_shape_everywhere_is_a_contract() -> None:

@@ -6,19 +6,17 @@ is taken for the agreed one; a problem document (RFC 9457) is preferred where th
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tracestitch_collector.checks import prevalence, suppression, wording
 from tracestitch_collector.checks.evidence import Evidence, Unit
-from tracestitch_collector.checks.finding import Finding, Fix, Location, Pitfall, fingerprint
+from tracestitch_collector.checks.finding import Finding, Fix, Pitfall, fingerprint
 from tracestitch_collector.checks.framework import Framework, of_service
 from tracestitch_collector.checks.prevalence import Case
 from tracestitch_collector.checks.sensitivity import in_environment
-from tracestitch_collector.model import Span
-from tracestitch_collector.traces.code import location_of, relative
+from tracestitch_collector.traces.code import location_of
 
 ID = "error-contract-drift"
 PITFALL: Pitfall = "P6"
@@ -118,7 +116,7 @@ def _finding(
         title=f"{service} answers errors as {_readable(shape)}, {where} they are {_readable(agreed)}",
         service=service,
         operation=last.unit.operation,
-        location=_location(span),
+        location=location_of(span),
         evidence=prevalence.exhibits(found),
         affected=len(found),
         eligible=total,
@@ -148,29 +146,6 @@ def _readable(shape: str) -> str:
     if shape == HTML or ":" not in shape:
         return shape
     return "{" + ", ".join(pair.partition(":")[0] for pair in wording.shortened(shape, 200).split(",")) + "}"
-
-
-def _location(span: Span) -> Location | None:
-    """The line that raised the error where one was raised, else the view."""
-    for event in span.events:
-        frames = event.attributes.get("tracestitch.exception.frames")
-        if event.name == "exception" and isinstance(frames, str):
-            own = _innermost_own(frames, span.resource.text("tracestitch.app.root"))
-            if own is not None:
-                return own
-    return location_of(span)
-
-
-def _innermost_own(frames: str, root: str) -> Location | None:
-    try:
-        known = json.loads(frames)
-    except ValueError:
-        return None
-    for frame in reversed(known if isinstance(known, list) else []):
-        match frame:
-            case {"in_app": True, "file": str(file), "line": int(line), "function": str(function)}:
-                return Location(file=relative(file, root), line=line, function=function)
-    return None
 
 
 def _fix(framework: Framework, agreed: str) -> Fix:
