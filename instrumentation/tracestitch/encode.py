@@ -63,7 +63,7 @@ class Encoder:
 
     def __init__(self, ignores: Callable[[str, int], tuple[str, ...]]) -> None:
         self._ignores = ignores
-        self._strings: dict[tuple[str, str], bytes] = {}
+        self._fields: dict[tuple[bytes, str, str], bytes] = {}
         self._keys: dict[str, bytes] = {}
 
     def traces(self, resource: bytes, spans: Iterable[bytes], scope: bytes) -> bytes:
@@ -101,7 +101,7 @@ class Encoder:
             b"\x30" + varint(span.kind.value + 1),
             b"\x39" + _fixed64(span.start_time or 0),
             b"\x41" + _fixed64(span.end_time or 0),
-            self._attributes(b"\x4a", span.attributes or {}),
+            self._attributes(b"\x4a", span._attributes or {}),
             _count(b"\x50", span.dropped_attributes),
         ]
         for event in span.events:
@@ -142,23 +142,26 @@ class Encoder:
         return ids + _trace_state(context) + self._attributes(b"\x22", attributes) + b"\x35" + _fixed32(flags)
 
     def _attributes(self, tag: bytes, attributes: Mapping[str, Any]) -> bytes:
-        parts = [field(tag, self._pair(key, value)) for key, value in attributes.items()]
+        # The SDK's own mapping copies itself behind a lock to be read; an ended span does not change any more.
+        attributes = getattr(attributes, "_dict", attributes)
+        parts = [self._field(tag, key, value) for key, value in attributes.items()]
         file, line = attributes.get("code.file.path"), attributes.get("code.line.number")
         if isinstance(file, str) and isinstance(line, int):
             ignored = self._ignores(file, line)
             if ignored and "tracestitch.ignore" not in attributes:
-                parts.append(field(tag, self._pair("tracestitch.ignore", ignored)))
+                parts.append(self._field(tag, "tracestitch.ignore", ignored))
         return b"".join(parts)
 
-    def _pair(self, key: str, value: Any) -> bytes:
+    def _field(self, tag: bytes, key: str, value: Any) -> bytes:
+        """One attribute, tag and all; short texts, of which most repeat, are scrubbed and encoded once."""
         if type(value) is not str or len(value) > _MAX_CACHED_LENGTH:
-            return self._key(key) + field(b"\x12", self._any(scrub_attribute(key, value)))
-        known = self._strings.get((key, value))
+            return field(tag, self._key(key) + field(b"\x12", self._any(scrub_attribute(key, value))))
+        known = self._fields.get((tag, key, value))
         if known is None:
-            if len(self._strings) > _MAX_CACHED:
-                self._strings.clear()
-            known = self._key(key) + field(b"\x12", self._any(scrub_attribute(key, value)))
-            self._strings[key, value] = known
+            if len(self._fields) > _MAX_CACHED:
+                self._fields.clear()
+            known = field(tag, self._key(key) + field(b"\x12", self._any(scrub_attribute(key, value))))
+            self._fields[tag, key, value] = known
         return known
 
     def _key(self, key: str) -> bytes:

@@ -19,7 +19,7 @@ class Outlet:
 
     def __init__(self) -> None:
         self.exporter: Exporter | None = None
-        self.exit_budget_s = 0.7
+        self.exit_budget_s = 0.5
         self._leaving = False
 
     def leave(self) -> None:
@@ -40,7 +40,7 @@ class Outlet:
 _OUTLET = Outlet()
 
 
-def flush(timeout_s: float = 0.7) -> bool:
+def flush(timeout_s: float = 0.5) -> bool:
     """Sends what is queued now, within the time given; for places where a process ends without atexit."""
     return _OUTLET.exporter is None or _OUTLET.exporter.flush(timeout_s)
 

@@ -25,6 +25,8 @@ from tracestitch.transport import Transport, Unreachable
 
 BATCH_ITEMS = 512
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
+# A process that ends does not wait long for a collector that failed, or owes an answer, already.
+_HOPELESS_WAIT_S, _SUSPICIOUS_SILENCE_S = 0.15, 0.3
 _EVENT_SCOPE = "tracestitch"
 
 
@@ -62,6 +64,7 @@ class Exporter:
         self._idle = False
         self._pending: Batch | None = None
         self._pause_s = 0.0
+        self._asked_at_s = 0.0
         self._lost: Counter[str] = Counter()
         self._reported: dict[str, int] = {}
         self._key: bytes | None = None
@@ -103,8 +106,12 @@ class Exporter:
         if not self._ensure_thread():
             self._step()  # no thread can start while the interpreter shuts down
         self._release(self._wake)
-        arrived = done.acquire(timeout=timeout_s if self._pause_s == 0 else min(timeout_s, 0.3))
+        arrived = done.acquire(timeout=min(timeout_s, _HOPELESS_WAIT_S) if self._looks_dead() else timeout_s)
         return arrived and self._pending is None and not self.spans
+
+    def _looks_dead(self) -> bool:
+        silent_s = time.monotonic() - self._asked_at_s if self._asked_at_s else 0.0
+        return self._pause_s > 0 or silent_s > _SUSPICIOUS_SILENCE_S
 
     def _notify(self, urgent: bool) -> None:
         if urgent or self._idle:
@@ -206,11 +213,14 @@ class Exporter:
         }
         if self._settings.gzip:
             headers["content-encoding"] = "gzip"
+        self._asked_at_s = time.monotonic()
         try:
             reply = self._transport.request("POST", batch.target.url, batch.body, headers)
             verdict = judge(reply, time.time())
         except Unreachable as error:
             verdict = Verdict(retry=True, reason=str(error))
+        finally:
+            self._asked_at_s = 0.0
         return self._conclude(batch, verdict)
 
     def _conclude(self, batch: Batch, verdict: Verdict) -> bool:

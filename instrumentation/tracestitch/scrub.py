@@ -126,6 +126,12 @@ def _scrub_short(text: str) -> str:
     return _scrub(text)
 
 
+@lru_cache(maxsize=1024)
+def _scrub_statement(text: str) -> str:
+    """Statements are long, but an app has few of them."""
+    return scrub_text(text)
+
+
 def _scrub(text: str) -> str:
     # Most texts hold nothing: a search for a few fixed strings is ten times faster than the patterns.
     if "://" in text:
@@ -174,7 +180,7 @@ def scrub_attribute(key: str, value: AttributeValue) -> AttributeValue:
     if is_secret_key(key):
         return REDACTED
     if isinstance(value, str):
-        return scrub_text(value)
+        return _scrub_statement(value) if key == "db.query.text" else scrub_text(value)
     if isinstance(value, list | tuple):
         return [scrub_text(item) if isinstance(item, str) else item for item in value]
     return value

@@ -77,7 +77,7 @@ def from_environment(environ: Mapping[str, str], working_folder: str) -> AgentSe
         batch_delay_s=_number(environ, "OTEL_BSP_SCHEDULE_DELAY", 200.0) / 1000,
         queue_items=max(64, int(_number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 8192))),
         queue_bytes=16 * 1024 * 1024,
-        exit_budget_s=min(0.7, _number(environ, "TRACESTITCH_EXIT_BUDGET", 0.7)),
+        exit_budget_s=0.5,
         disabled=frozenset(_list(environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ""))),
         complaints=tuple(_complaints(environ)),
     )

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
+from random import Random
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -67,10 +68,21 @@ class EnqueueProcessor(SpanProcessor):
 
 
 class SystemIdGenerator(IdGenerator):
-    """Ids from the system: the SDK's come from `random`, which an app may seed, and then traces collide."""
+    """Random ids of a source of our own: the SDK's come from `random`, which an app may seed, and then traces collide.
+
+    The system seeds it once in each process; asking the system for every id would let another thread take the
+    GIL at every span.
+    """
+
+    def __init__(self) -> None:
+        self._reseed()
+        os.register_at_fork(after_in_child=self._reseed)
 
     def generate_span_id(self) -> int:
-        return int.from_bytes(os.urandom(8), "big") or 1
+        return self._random.getrandbits(64) or 1
 
     def generate_trace_id(self) -> int:
-        return int.from_bytes(os.urandom(16), "big") or 1
+        return self._random.getrandbits(128) or 1
+
+    def _reseed(self) -> None:
+        self._random = Random(os.urandom(32))  # noqa: S311 - ids need to be unique, not secret

