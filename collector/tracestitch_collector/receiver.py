@@ -132,7 +132,11 @@ class Receiver:
         self._server.should_exit = True
 
     def _report(self) -> Report:
-        trouble = self._log.trouble()
+        fault = self.counters.last_fault
+        problems = (
+            self._log.trouble(),
+            fault and f"the receiver failed on a request with {fault}; please report it",
+        )
         return Report(
             counters=self.counters.snapshot(),
             facts={
@@ -140,7 +144,7 @@ class Receiver:
                 "OTLP/gRPC": f"{self._settings.host}:{self.grpc_port}",
                 "metrics": "accepted and counted as dropped: this version stores traces and logs",
             },
-            problems=(trouble,) if trouble else (),
+            problems=tuple(filter(None, problems)),
         )
 
 

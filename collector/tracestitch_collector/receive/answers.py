@@ -21,7 +21,6 @@ class Code(IntEnum):
     INVALID_ARGUMENT = 3
     NOT_FOUND = 5
     PERMISSION_DENIED = 7
-    FAILED_PRECONDITION = 9
     RESOURCE_EXHAUSTED = 8
     UNIMPLEMENTED = 12
     INTERNAL = 13
@@ -49,7 +48,6 @@ WRONG_METHOD = Reason("wrong method", 405, Code.UNIMPLEMENTED)
 NOT_FOUND = Reason("not found", 404, Code.NOT_FOUND)
 FOREIGN_HOST = Reason("foreign host", 421, Code.PERMISSION_DENIED)
 NO_TOKEN = Reason("no token", 401, Code.UNAUTHENTICATED)
-TOO_SLOW = Reason("too slow", 408, Code.UNAVAILABLE)
 UNAVAILABLE = Reason("log unavailable", 503, Code.UNAVAILABLE)
 BUSY = Reason("busy", 503, Code.UNAVAILABLE)
 INTERNAL = Reason("internal error", 500, Code.INTERNAL)

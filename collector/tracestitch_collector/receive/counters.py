@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -16,6 +17,8 @@ class Counters:
 
     def __init__(self, log_bytes: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
+        self.last_fault = ""
+        """Of the receiver itself, for the status page; without any text of a request."""
         self.accepted = Counter(
             "tracestitch_receiver_accepted",
             "Items acknowledged: spans, log records, data points.",
@@ -63,6 +66,13 @@ class Counters:
             for transport in TRANSPORTS:
                 self.accepted.labels(signal.name, transport)
                 self.requests.labels(signal.name, transport)
+
+    def fault(self, error: Exception) -> None:
+        """A bug of the receiver: counted, and its place kept for the status page."""
+        self.errors.inc()
+        places = traceback.extract_tb(error.__traceback__)
+        where = f" at {places[-1].filename.rpartition('/')[2]}:{places[-1].lineno}" if places else ""
+        self.last_fault = f"{type(error).__name__}{where}"
 
     def snapshot(self) -> dict[str, float]:
         """Name with labels to value, as in /metrics."""

@@ -56,8 +56,8 @@ class GrpcReceiver(_GenericHandler):
                 return answers.accepted_protobuf(self._take(signal, body))
             except RefusedError as error:
                 refused = error
-            except Exception:
-                self._counters.errors.inc()
+            except Exception as error:
+                self._counters.fault(error)
                 refused = RefusedError(
                     answers.INTERNAL, "a fault of the collector; nothing of this request was kept"
                 )

@@ -96,7 +96,7 @@ class OtlpApp:
         if scope["type"] != "http":
             raise RuntimeError(f"not served: {scope['type']}")
         if scope["path"] in self._other_paths:
-            await self._other(scope, receive, send)
+            await self._pass_on(scope, receive, send)
             return
         signal = _BY_PATH.get(scope["path"])
         name = signal.name if signal else "none"
@@ -109,13 +109,19 @@ class OtlpApp:
         except RefusedError as error:
             self._intake.refuse(name, "http", error)
             await _refuse(error, headers, upload, send)
-        except Exception:
-            self._counters.errors.inc()
+        except Exception as error:
+            self._counters.fault(error)
             refused = RefusedError(
                 answers.INTERNAL, "a fault of the collector; nothing of this request was kept"
             )
             self._intake.refuse(name, "http", refused)
             await _refuse(refused, headers, upload, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._other(scope, receive, send)
+        except Exception as error:  # already answered with a 500
+            self._counters.fault(error)
 
     async def _serve(
         self,
