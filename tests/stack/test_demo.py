@@ -20,7 +20,8 @@ import pytest
 
 from tests.support.demo import pricing_python
 from tests.support.prometheus import tool
-from tracestitch_demo import gateway, load, pitfalls, verification
+from tracestitch_demo import gateway, load, opening, pitfalls, verification
+from tracestitch_demo.opening import Place
 from tracestitch_demo.pitfalls import Seed
 from tracestitch_demo.processes import DemoError, Processes
 
@@ -165,6 +166,14 @@ def test_a_process_that_dies_is_named_with_the_end_of_its_output(tmp_path: Path)
         started.process.wait()
         with pytest.raises(DemoError, match=r"(?s)oven ended with code 3.*too hot"):
             processes.check()
+
+
+def test_a_folder_holds_one_demo_at_a_time(tmp_path: Path) -> None:
+    place = Place(data=tmp_path, port_base=0, pricing_python=sys.executable)
+    with opening.reserved(place), pytest.raises(DemoError, match="already"), opening.reserved(place):
+        pass
+    with opening.reserved(place):
+        pass
 
 
 @pytest.mark.processes

@@ -54,7 +54,7 @@ class Demo:
 def opened_demo(data: Path) -> Iterator[Demo]:
     """On free ports; closed when the block ends."""
     place = Place(data=data, port_base=0, pricing_python=str(pricing_python()))
-    with Processes(data / "log") as processes:
+    with opening.reserved(place), Processes(data / "log") as processes:
         running = opening.start_tracestitch(place, processes)
         shop = opening.open_shop(place, processes, running, print)
         checkout = opening.first_trace(shop, running, processes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,20 @@ class Place:
     port_base: int
     """First port of the shop; 0 takes free ones, also for collector and dashboard."""
     pricing_python: str
+
+
+@contextmanager
+def reserved(place: Place) -> Iterator[None]:
+    """One demo per folder: opening empties it."""
+    place.data.mkdir(parents=True, exist_ok=True)
+    with (place.data / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(
+                f"A demo is open in {place.data} already; close it or choose another --data"
+            ) from None
+        yield
 
 
 def start_tracestitch(place: Place, processes: Processes) -> Collector:

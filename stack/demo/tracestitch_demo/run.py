@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Screen()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
-        with Processes(options.place.data / "log") as processes:
+        with opening.reserved(options.place), Processes(options.place.data / "log") as processes:
             return _run(options, processes, screen)
     except DemoError as failure:
         screen.say(f"\n{failure}")
