@@ -52,7 +52,7 @@ def elasticsearch(argv: Sequence[str], environment: Mapping[str, str] = os.envir
         allow_abbrev=False,
     )
     parser.add_argument("action", choices=("setup",))
-    add_flags(parser, ("elasticsearch_url", "elasticsearch_api_key"))
+    add_flags(parser, ("elasticsearch_url", "elasticsearch_api_key", "elasticsearch_ca"))
     given = vars(parser.parse_args(argv))
     del given["action"]
     # Its client takes long to import, which `serve` need not pay.
@@ -62,7 +62,10 @@ def elasticsearch(argv: Sequence[str], environment: Mapping[str, str] = os.envir
     try:
         settings = build({**given, "store": "elasticsearch"}, environment)
         server = ElasticsearchSettings(
-            url=settings.elasticsearch_url, data=settings.data, api_key=settings.elasticsearch_api_key
+            url=settings.elasticsearch_url,
+            data=settings.data,
+            api_key=settings.elasticsearch_api_key,
+            ca_certs=settings.elasticsearch_ca,
         )
         for line in install(server):
             print(line)

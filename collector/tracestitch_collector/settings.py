@@ -58,6 +58,7 @@ class Settings:
     elasticsearch_url: str = field(default="", repr=False)
     """May hold a password."""
     elasticsearch_api_key: str = field(default="", repr=False)
+    elasticsearch_ca: str = ""
     token: str = field(default="", repr=False)
     """Empty: anyone who reaches the port may read and write."""
     allowed_hosts: tuple[str, ...] = ()
@@ -174,6 +175,14 @@ TABLE: tuple[Setting, ...] = (
         help="API key for Elasticsearch; better given as a variable",
         metavar="KEY",
         secret=True,
+    ),
+    Setting(
+        name="elasticsearch_ca",
+        flag="--elasticsearch-ca",
+        parse=str,
+        default="",
+        help="file with the certificates of the authorities to trust for Elasticsearch over https",
+        metavar="FILE",
     ),
     Setting(
         name="token",

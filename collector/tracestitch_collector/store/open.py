@@ -18,7 +18,10 @@ def open_store(settings: Settings, *, write: bool) -> Store:
 
         return ElasticsearchStore.open(
             ElasticsearchSettings(
-                url=settings.elasticsearch_url, data=settings.data, api_key=settings.elasticsearch_api_key
+                url=settings.elasticsearch_url,
+                data=settings.data,
+                api_key=settings.elasticsearch_api_key,
+                ca_certs=settings.elasticsearch_ca,
             ),
             write=write,
         )
