@@ -19,6 +19,10 @@ READY_WITHIN_S = 60
 WINDOW = "1h"
 
 
+class NotAnsweredError(DemoError):
+    """It may the next time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collector:
     endpoint: str
@@ -36,9 +40,9 @@ class Collector:
         except urllib.error.HTTPError as error:
             if error.code in (404, 503):
                 return None
-            raise DemoError(f"The dashboard answered {error.code} to {address}") from error
+            raise NotAnsweredError(f"The dashboard answered {error.code} to {address}") from error
         except OSError as error:
-            raise DemoError(f"The dashboard does not answer at {address}: {error}") from error
+            raise NotAnsweredError(f"The dashboard does not answer at {address}: {error}") from error
 
     def checkouts(self) -> list[dict[str, Any]]:
         """The newest traces of the checkout, as the search shows them."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracestitch_demo import collector, load, shop
-from tracestitch_demo.collector import Collector
+from tracestitch_demo.collector import Collector, NotAnsweredError
 from tracestitch_demo.processes import DemoError, Processes
 from tracestitch_demo.shop import SERVICES, Shop
 
@@ -84,13 +84,18 @@ def first_trace(opened: Shop, running: Collector, processes: Processes) -> str:
     if unexpected:
         raise DemoError(f"The first checkout went wrong: {unexpected}")
     deadline = time.monotonic() + FIRST_TRACE_WITHIN_S
+    seen = "it did not arrive"
     while time.monotonic() < deadline:
         processes.check()
-        for found in running.checkouts():
-            if set(SERVICES) <= set(found["services"]):
-                return str(found["trace_id"])
+        try:
+            for found in running.checkouts():
+                if set(SERVICES) <= set(found["services"]):
+                    return str(found["trace_id"])
+                seen = f"only {', '.join(found['services'])} reported"
+        except NotAnsweredError as error:
+            seen = str(error)
         time.sleep(0.2)
-    raise DemoError(f"The first checkout was not stitched within {FIRST_TRACE_WITHIN_S} s")
+    raise DemoError(f"The first checkout was not stitched within {FIRST_TRACE_WITHIN_S} s: {seen}")
 
 
 def _empty(home: Path) -> Path:

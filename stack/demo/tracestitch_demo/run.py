@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracestitch_demo import load, opening, pitfalls, shop, verification
-from tracestitch_demo.collector import Collector
+from tracestitch_demo.collector import Collector, NotAnsweredError
 from tracestitch_demo.opening import Place
 from tracestitch_demo.processes import DemoError, Processes
 from tracestitch_demo.screen import Screen
@@ -119,9 +119,15 @@ def _verified_round(options: Options, opened: Shop, running: Collector, screen: 
     screen.say("Waiting for everything to arrive and to be checked …")
     deadline = time.monotonic() + ARRIVED_WITHIN_S
     while True:
-        rows = [_answers(tally), *_judge(opened, running)]
-        if not _exit_code(rows) or time.monotonic() > deadline:
-            break
+        late = time.monotonic() > deadline
+        try:
+            rows = [_answers(tally), *_judge(opened, running)]
+        except NotAnsweredError:
+            if late:
+                raise
+        else:
+            if late or not _exit_code(rows):
+                break
         time.sleep(1)
     screen.table(rows)
     return _exit_code(rows)
