@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scripted_elasticsearch import Script, items, scripted_elasticsearch
+from tests.support.scripted_elasticsearch import Script, items, own_certificate, scripted_elasticsearch
 from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.store.elasticsearch.bulk import ATTEMPTS, Bulk, Outcome, chunks
 from tracestitch_collector.store.elasticsearch.client import connect
@@ -113,12 +113,50 @@ def test_a_server_that_is_away_is_unavailable_and_its_password_stays_secret() ->
     assert "hunter22" not in str(caught.value) + repr(settings) + settings.address
 
 
+def send_to(settings: ElasticsearchSettings) -> Outcome:
+    client = connect(settings)
+    try:
+        return Bulk(client=client, settings=settings, pause=lambda _: None).send([action(0)])
+    finally:
+        client.close()
+
+
+def test_an_api_key_is_shown_to_the_server_and_to_nobody_else() -> None:
+    with scripted_elasticsearch(lambda _: items(201)) as server:
+        settings = ElasticsearchSettings(url=server.url, api_key="c2VjcmV0", data=Path("unused"))
+        send_to(settings)
+    assert server.authorizations == ["ApiKey c2VjcmV0"]
+    assert "c2VjcmV0" not in repr(settings)
+
+
+def test_a_password_in_the_address_is_shown_to_the_server() -> None:
+    with scripted_elasticsearch(lambda _: items(201)) as server:
+        url = server.url.replace("http://", "http://elastic:p%40ss@")
+        send_to(ElasticsearchSettings(url=url, data=Path("unused")))
+    assert server.authorizations == ["Basic ZWxhc3RpYzpwQHNz"]
+
+
+def test_only_a_trusted_certificate_will_do(tmp_path: Path) -> None:
+    certificate, tls = own_certificate(tmp_path)
+    with scripted_elasticsearch(lambda _: items(201), tls) as server:
+        with pytest.raises(Unavailable, match="--elasticsearch-ca"):
+            send_to(ElasticsearchSettings(url=server.url, data=tmp_path))
+        trusting = ElasticsearchSettings(url=server.url, ca_certs=str(certificate), data=tmp_path)
+        assert send_to(trusting).rejected == []
+    assert len(server.requests) == 1
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(BadConfiguration, match="not a URL"):
         ElasticsearchSettings(url="localhost:9200", data=Path("unused"))
     both = ElasticsearchSettings(url="http://a:b@localhost:9200", api_key="c", data=Path("unused"))
     with pytest.raises(BadConfiguration, match="an API key as well"):
         connect(both)
+    missing = ElasticsearchSettings(
+        url="https://localhost:9200", ca_certs="no/such/file", data=Path("unused")
+    )
+    with pytest.raises(BadConfiguration, match="no/such/file"):
+        connect(missing)
 
 
 def test_a_chunk_stays_within_its_limit_unless_one_document_is_larger() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
@@ -22,6 +23,8 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
         raise BadConfiguration(
             f"Elasticsearch at {settings.address} is given a password in its URL and an API key as well: leave one."
         )
+    if settings.ca_certs and not Path(settings.ca_certs).is_file():
+        raise BadConfiguration(f"--elasticsearch-ca is {settings.ca_certs!r}, which is not a file.")
     try:
         return Elasticsearch(
             urlunsplit((parts.scheme, f"{user}{given}{host}", parts.path, "", "")),
