@@ -185,10 +185,7 @@ def service_to_json(summary: ServiceSummary) -> Document:
         "p99_ns": summary.p99_ns,
         "spans": summary.spans,
         "last_seen_ns": summary.last_seen_ns,
-        "buckets": [
-            {"start_ns": bucket.start_ns, "requests": bucket.requests, "errors": bucket.errors}
-            for bucket in summary.buckets
-        ],
+        "buckets": [[bucket.start_ns, bucket.requests, bucket.errors] for bucket in summary.buckets],
     }
 
 
@@ -255,7 +252,7 @@ def summary_from_json(plain: Mapping[str, Any]) -> TraceSummary:
 
 def service_from_json(plain: Mapping[str, Any]) -> ServiceSummary:
     buckets = tuple(
-        Bucket(start_ns=one["start_ns"], requests=one["requests"], errors=one["errors"])
-        for one in plain["buckets"]
+        Bucket(start_ns=start_ns, requests=requests, errors=errors)
+        for start_ns, requests, errors in plain["buckets"]
     )
     return ServiceSummary(**{**_known(ServiceSummary, plain), "buckets": buckets})

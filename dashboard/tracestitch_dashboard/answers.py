@@ -33,6 +33,7 @@ TIMEOUT_S = 30
 INVENTORY_LOOKBACK_NS = 7 * 86_400 * 10**9
 SETTLE_S = 2.0
 FRESH_WITHIN_S = 20.0
+LEVELS: Mapping[str, int] = {"debug": 5, "info": 9, "warn": 13, "error": 17}
 LARGEST_ANSWER = 512 * 1024 * 1024
 
 
@@ -50,7 +51,8 @@ class Wanted:
     text: str = ""
     errors_only: bool = False
     slowest: bool = False
-    min_severity: int = 0
+    level: str = ""
+    """The least severity of log records, by its name in LEVELS."""
     limit: int = 20
 
 
@@ -80,7 +82,7 @@ class Server:
     sleep: Callable[[float], None] = time.sleep
 
     def findings(self) -> tuple[Finding, ...]:
-        document = self._get("/findings.json", {})
+        document = self._get("/findings.json", {"state": "all", "from": "1"})
         try:
             return tuple(from_json(one) for one in document["findings"])
         except (KeyError, TypeError) as error:
@@ -102,25 +104,31 @@ class Server:
         return self._get_or_none(f"/traces/{urllib.parse.quote(trace_id, safe='')}.json", {})
 
     def traces(self, wanted: Wanted) -> Document:
-        return self._get("/traces.json", self._parameters(wanted))
+        return self._get(
+            "/traces.json",
+            self._parameters(
+                wanted,
+                operation=wanted.operation,
+                q=wanted.text,
+                error="1" if wanted.errors_only else "",
+                order="slowest" if wanted.slowest else "",
+                limit=str(wanted.limit),
+            ),
+        )
 
     def logs(self, wanted: Wanted) -> Document:
-        return self._get("/logs.json", self._parameters(wanted))
+        return self._get(
+            "/logs.json",
+            self._parameters(wanted, text=wanted.text, level=wanted.level, limit=str(wanted.limit)),
+        )
 
     def services(self, wanted: Wanted) -> Document:
         return self._get("/services.json", self._parameters(wanted))
 
-    def _parameters(self, wanted: Wanted) -> dict[str, str]:
-        given = {
-            "from": str(int((self.clock() - wanted.since_s) * 1e9)),
-            "service": wanted.service,
-            "operation": wanted.operation,
-            "q": wanted.text,
-            "error": "1" if wanted.errors_only else "",
-            "order": "slowest" if wanted.slowest else "",
-            "severity": str(wanted.min_severity or ""),
-            "limit": str(wanted.limit),
-        }
+    def _parameters(self, wanted: Wanted, **more: str) -> dict[str, str]:
+        """As the pages have them in their address; empty ones are left out."""
+        since_ns = int((self.clock() - wanted.since_s) * 1e9)
+        given = {"from": str(since_ns), "service": wanted.service, **more}
         return {name: value for name, value in given.items() if value}
 
     def _evaluated_until(self) -> float | None:
@@ -245,7 +253,7 @@ class Folder:
             window=self._window(wanted.since_s),
             service=wanted.service,
             text=wanted.text,
-            min_severity=wanted.min_severity,
+            min_severity=LEVELS[wanted.level] if wanted.level else 0,
             limit=wanted.limit,
         )
         page = self._ask(lambda store: store.search_logs(query))

@@ -20,11 +20,12 @@ from tracestitch_collector.checks.wording import duration
 from tracestitch_collector.errors import TracestitchError
 from tracestitch_collector.model import LogRecord, Trace
 from tracestitch_dashboard import baseline, finding_text, junit, sarif, trace_text
-from tracestitch_dashboard.answers import Answers, Folder, Server, Wanted
+from tracestitch_dashboard.answers import LEVELS, Answers, Folder, Server, Wanted
 from tracestitch_dashboard.terminal import Paint, clean, columns, moment, paint_for
 
+MOST = 1000
+"""Items in one answer."""
 DEFAULT_SERVER = "http://127.0.0.1:4380"
-LEVELS = {"debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -178,7 +179,7 @@ def logs(arguments: Sequence[str]) -> int:
     parser = _parser("logs", "Lists log records, newest last.")
     _since(parser)
     parser.add_argument("--service", default="")
-    parser.add_argument("--level", choices=tuple(LEVELS), default="debug", help="the least severity")
+    parser.add_argument("--level", choices=tuple(LEVELS), default="", help="the least severity")
     parser.add_argument("--text", default="", help="a phrase in the message")
     parser.add_argument("--limit", type=_count, default=100)
     _json_flag(parser)
@@ -191,7 +192,7 @@ def _logs(options: argparse.Namespace, answers: Answers, _: Paint) -> int:
             since_s=options.since,
             service=options.service,
             text=options.text,
-            min_severity=LEVELS[options.level] if options.level != "debug" else 0,
+            level=options.level,
             limit=options.limit,
         )
     )
@@ -278,8 +279,8 @@ def _seconds(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count from 1 to 10000")
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count from 1 to {MOST}")
     return int(text)
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "cyan": "36"}
-_DANGEROUS = ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn")
-"""Control and format characters (escape sequences, right-to-left tricks), line separators, lone surrogates."""
 
 
 def clean(text: str, longest: int = 500) -> str:
-    """One line without anything a terminal would obey: control characters are shown as escapes."""
+    """One line without anything a terminal would obey: escape sequences, line breaks and right-to-left tricks are
+    shown as escapes."""
     shortened = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "".join(
-        _escaped(character) if unicodedata.category(character) in _DANGEROUS else character
-        for character in shortened
-    )
+    return "".join(character if character.isprintable() else _escaped(character) for character in shortened)
 
 
 def clean_lines(text: str, longest: int = 4_000) -> list[str]:

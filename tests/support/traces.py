@@ -210,6 +210,7 @@ class TraceBuilder:
             span_id=self.id(span) if span else "",
             attributes=attributes or {},
             resource=resource(service, self.environment),
+            received_ns=self.base_ns + round(at * MS),
         )
         self.logs.append(record)
         return record

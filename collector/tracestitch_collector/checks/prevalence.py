@@ -49,12 +49,19 @@ def exhibits(cases: Sequence[Case]) -> tuple[finding.Evidence, ...]:
         return ()
     by_cost = sorted(cases, key=lambda case: (-case.cost_ns, -len(case.spans), case.time_ns))
     chosen = [by_cost[0], by_cost[len(by_cost) // 2], latest(cases)]
-    shown: dict[str, finding.Evidence] = {}
-    for case in chosen:
-        trace_id = case.unit.tree.trace_id
-        ids = tuple(dict.fromkeys(span.span_id for span in case.spans[:SPANS_SHOWN]))
-        shown.setdefault(trace_id, finding.Evidence(trace_id=trace_id, span_ids=ids))
-    return tuple(shown.values())
+    return shown(list({id(case): case for case in chosen}.values()))
+
+
+def shown(cases: Sequence[Case]) -> tuple[finding.Evidence, ...]:
+    """The cases in their order, those of one trace together."""
+    ids: dict[str, dict[str, None]] = {}
+    for case in cases:
+        known = ids.setdefault(case.unit.tree.trace_id, {})
+        known.update(dict.fromkeys(span.span_id for span in case.spans))
+    return tuple(
+        finding.Evidence(trace_id=trace_id, span_ids=tuple(known)[:SPANS_SHOWN])
+        for trace_id, known in ids.items()
+    )
 
 
 def latest(cases: Sequence[CaseT]) -> CaseT:

@@ -168,9 +168,7 @@ def _finding(
         service=write.unit.service,
         operation=write.unit.operation,
         location=location_of(write.span),
-        evidence=tuple(
-            shown_trace for case in one_of_each[:3] for shown_trace in prevalence.exhibits([case])
-        ),
+        evidence=prevalence.shown(one_of_each[:3]),
         affected=affected,
         eligible=len(units),
         impact=prevalence.impact(
