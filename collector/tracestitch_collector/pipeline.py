@@ -24,7 +24,7 @@ from tracestitch_collector.log import Kind
 from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
 from tracestitch_collector.outputs.prometheus import Aggregator, serve
 from tracestitch_collector.process.dead_letters import DeadLetters
-from tracestitch_collector.process.intake import SEEN_NS, Intake, Portion
+from tracestitch_collector.process.intake import MAX_RECORDS, SEEN_NS, Intake, Portion
 from tracestitch_collector.process.tally import Tally
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import StatusFile
@@ -112,7 +112,7 @@ class Pipeline:
             or self._unsynced_bytes >= SYNC_BYTES
             or time.monotonic() - self._synced_at >= SYNC_AGE_S
         )
-        return portion.size >= PORTION_BYTES // 4
+        return portion.size >= PORTION_BYTES // 4 or portion.records >= MAX_RECORDS // 4
 
     def _taken(self, portion: Portion) -> Batch | None:
         """The portion as a batch that every output took; None when the process is to end first. A request that
@@ -177,7 +177,7 @@ class Pipeline:
             self._observe(batch.spans, batch.logs, batch.findings)
         except Exception as error:  # the store has the batch: metrics must not make it come again
             logger.exception("a batch could not be counted in the metrics")
-            self._tally.problem("prometheus", f"a batch could not be counted in the metrics: {error!r}")
+            self._tally.problem("metrics", f"a batch could not be counted in the metrics: {error!r}")
 
     def _persistently(self, output: Output, batch: Batch) -> bool:
         """Tries until it works; False when the process is to end first."""

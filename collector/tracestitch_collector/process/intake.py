@@ -12,6 +12,8 @@ from tracestitch_collector.log import Kind, LogReader, Record, trim
 from tracestitch_collector.store.store import Offsets
 
 READ_BYTES = 4 * 1024 * 1024
+MAX_RECORDS = 4_096
+"""Of one portion: many small requests, or many that came before, must not keep the others waiting."""
 SEEN_NS = 15 * 60 * 1_000_000_000
 """So long a request that comes again is known to be the same."""
 
@@ -83,9 +85,11 @@ class Intake:
         gathering = _Gathering()
         for name, reader in self._logs():
             waiting = self._waiting.setdefault(name, deque())
-            if not waiting:
-                waiting.extend(reader.read(READ_BYTES))
-            while waiting and gathering.size < max_bytes:
+            while gathering.size < max_bytes and gathering.records < MAX_RECORDS:
+                if not waiting:
+                    waiting.extend(reader.read(READ_BYTES))
+                if not waiting:
+                    break
                 record = waiting.popleft()
                 self._add(record, gathering)
                 self._offsets[name] = record.end
