@@ -22,9 +22,9 @@ from tracestitch.tracing import SystemIdGenerator
 
 generator = SystemIdGenerator()
 child = os.fork()
-print(generator.generate_span_id(), flush=True)
 if child:
     os.waitpid(child, 0)
+print(generator.generate_span_id(), flush=True)
 """
 
 
