@@ -65,6 +65,8 @@ class Exporter:
         self._pending: Batch | None = None
         self._pause_s = 0.0
         self._asked_at_s = 0.0
+        self._complained: set[str] = set()
+        self._refusing: set[str] = set()
         self._lost: Counter[str] = Counter()
         self._reported: dict[str, int] = {}
         self._key: bytes | None = None
@@ -224,30 +226,34 @@ class Exporter:
         return self._conclude(batch, verdict)
 
     def _conclude(self, batch: Batch, verdict: Verdict) -> bool:
-        if verdict.delivered:
-            if self._pause_s:
-                say(f"the collector at {batch.target.url} takes data again{self._losses()}.")
-            if verdict.rejected:
-                self._lose(f"rejected_{batch.signal}", verdict.rejected, batch, verdict)
-            self._pause_s = 0.0
-            return True
-        if not self._pause_s:
+        url = batch.target.url
+        if verdict.retry:
             kept = f"up to {self._settings.queue_items:,} items of each kind are kept until it does"
-            say(
-                f"the collector at {batch.target.url} does not take data: {verdict.reason}. The app is not held "
-                f"up; {kept if verdict.retry else 'this batch is lost'}. Start one with `tracestitch serve`, "
-                "or set OTEL_EXPORTER_OTLP_ENDPOINT."
-            )
-        self._pause_s = verdict.retry_after_s or min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
-        if not verdict.retry:
+            self._complain(url, f"does not take data: {verdict.reason}. The app is not held up; {kept}")
+            longer = min(max(self._pause_s * 2, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+            self._pause_s = longer if verdict.retry_after_s is None else max(verdict.retry_after_s, 0.05)
+            return False
+        self._pause_s = 0.0
+        self._refusing.discard(url)
+        if not verdict.delivered:
+            self._refusing.add(url)
+            self._complain(url, f"does not take data: {verdict.reason}. What is sent there is lost")
             self._lost[f"refused_{batch.signal}"] += batch.count
-            self._pending = None
-        return False
+        elif verdict.rejected:
+            self._complain(url, f"does not take everything: {verdict.reason}")
+            self._lost[f"rejected_{batch.signal}"] += verdict.rejected
+        elif url in self._complained:
+            self._complained.discard(url)
+            say(f"the collector at {url} takes data again{self._losses()}.")
+        return True
 
-    def _lose(self, what: str, count: int, batch: Batch, verdict: Verdict) -> None:
-        if not self._lost[what]:
-            say(f"the collector at {batch.target.url} does not take everything: {verdict.reason}.")
-        self._lost[what] += count
+    def _complain(self, url: str, what: str) -> None:
+        """Once until it is well again, for each address: one may be refused while another works."""
+        if url not in self._complained:
+            self._complained.add(url)
+            say(
+                f"the collector at {url} {what}. See `tracestitch serve`, or set OTEL_EXPORTER_OTLP_ENDPOINT."
+            )
 
     def _losses(self) -> str:
         losses = self._losses_by_kind()
@@ -264,6 +270,9 @@ class Exporter:
 
     def _report(self) -> None:
         """What was lost or failed since the last report goes out as an event of its own."""
+        logs = self._settings.logs
+        if logs is None or logs.url in self._refusing:
+            return  # the report would only be lost too
         state = {**self._losses_by_kind(), **{f"failed: {part}": n for part, n in FAILURES.by_part().items()}}
         if state != self._reported:
             self._reported = state

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, TraceFlags
 
 from tests.support.agent import FakeReceiver, fake_receiver, free_port, hanging_receiver
 from tracestitch.encode import LogEntry
@@ -134,6 +136,27 @@ def test_a_login_page_is_not_taken_for_success(
     losses = next(log.body for log in receiver.logs if log.event_name == "tracestitch.agent.losses")
     assert losses == {"refused_logs": 1}
     assert bodies(receiver) == ["kept"]
+
+
+def test_a_refused_signal_neither_holds_up_the_other_nor_fills_the_log(
+    receiver: FakeReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.answer = lambda path: (404, {}, b"") if path == "/v1/traces" else None
+    out = exporter(receiver.url)
+
+    for number in range(5):
+        out.add_span(finished_span())
+        out.add_log(entry(f"line {number}"), 100)
+        assert out.flush(20)
+
+    assert bodies(receiver) == [f"line {number}" for number in range(5)]
+    assert receiver.logs[-1].body == {"refused_spans": 5}
+    assert len([record for record in caplog.records if record.name == "tracestitch"]) == 1
+
+
+def finished_span() -> ReadableSpan:
+    context = SpanContext(trace_id=1, span_id=2, is_remote=False, trace_flags=TraceFlags(1))
+    return ReadableSpan("work", context=context, start_time=1, end_time=2)
 
 
 def test_a_partial_success_is_counted_and_not_sent_again(receiver: FakeReceiver) -> None:
