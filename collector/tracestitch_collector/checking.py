@@ -103,11 +103,14 @@ class Checking:
         self.tally.evaluations += 1
         for check in self._checks:
             failure = evaluation.failures.get(check.ID)
-            if failure is None:
+            more = evaluation.left_out.get(check.ID)
+            if failure is not None:
+                self.tally.failures[check.ID] = self.tally.failures.get(check.ID, 0) + 1
+                self.tally.problems[check.ID] = f"The check {check.ID} failed, the others ran: {failure}"
+            elif more:
+                self.tally.problems[check.ID] = f"{more} more findings of {check.ID} are not kept."
+            else:
                 self.tally.problems.pop(check.ID, None)
-                continue
-            self.tally.failures[check.ID] = self.tally.failures.get(check.ID, 0) + 1
-            self.tally.problems[check.ID] = f"The check {check.ID} failed, the others ran: {failure}"
 
     def _write(self, ledger: Ledger, found: Sequence[Finding], now_ns: int) -> None:
         due = ledger.due(found, now_ns)

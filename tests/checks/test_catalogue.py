@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.evidence import evidence, inventory, requests
-from tests.support.traces import TraceBuilder
+from tests.support.traces import TraceBuilder, code
 from tracestitch_collector.checks import missing_timeout
-from tracestitch_collector.checks.catalogue import CHECKS, evaluate
+from tracestitch_collector.checks.catalogue import CHECKS, MOST_PER_CHECK, evaluate
 from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import PITFALLS, Finding, Pitfall, from_json, to_json
 from tracestitch_collector.model import AttributeValue, Span, SpanEvent, Trace
@@ -47,6 +48,27 @@ def test_a_check_that_fails_is_said_and_the_others_run() -> None:
     evaluation = evaluate(evidence(requests(1, no_limit)), (Broken(), missing_timeout))
     assert evaluation.failures == {"broken-check": "ValueError: a bug of ours"}
     assert [finding.check for finding in evaluation.findings] == ["missing-timeout"]
+
+
+def test_what_telemetry_says_cannot_flood_the_store() -> None:
+    def build(trace: TraceBuilder) -> None:
+        trace.server("view", "/" + "x" * 10**6, ms=10, service="s" * 10**6)
+        for number in range(300):
+            trace.call(
+                f"c{number}",
+                "http://bank/pay",
+                parent="view",
+                service="s" * 10**6,
+                attributes={
+                    "tracestitch.timeout.missing": True,
+                    **code("shop", f"{number}.py", 1),
+                },
+            )
+
+    evaluation = evaluate(evidence(requests(1, build)), (missing_timeout,))
+    assert len(evaluation.findings) == MOST_PER_CHECK
+    assert evaluation.left_out == {"missing-timeout": 100}
+    assert max(len(json.dumps(to_json(finding))) for finding in evaluation.findings) < 20_000
 
 
 def test_nothing_at_all_yields_nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tracestitch_collector.checks import (
@@ -18,7 +18,8 @@ from tracestitch_collector.checks import (
     swallowed_error,
 )
 from tracestitch_collector.checks.evidence import Evidence
-from tracestitch_collector.checks.finding import Finding, Pitfall
+from tracestitch_collector.checks.finding import SEVERITIES, Finding, Pitfall
+from tracestitch_collector.checks.wording import shortened
 
 
 class Check(Protocol):
@@ -42,21 +43,55 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+MOST_PER_CHECK = 200
+"""Findings of one check in one evaluation: telemetry must not be able to flood the store."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     findings: tuple[Finding, ...]
     """By fingerprint; each once."""
     failures: Mapping[str, str]
     """Check id → what it raised: a check that fails must not silence the others."""
+    left_out: Mapping[str, int]
+    """Check id → how many findings were more than is kept of one check."""
 
 
 def evaluate(evidence: Evidence, checks: Sequence[Check] = CHECKS) -> Evaluation:
     found: dict[str, Finding] = {}
     failures: dict[str, str] = {}
+    left_out: dict[str, int] = {}
     for check in checks:
         try:
-            for finding in check.find(evidence):
-                found.setdefault(finding.fingerprint, finding)
+            unique = {finding.fingerprint: finding for finding in check.find(evidence)}
         except Exception as error:
             failures[check.ID] = f"{type(error).__name__}: {error}"
-    return Evaluation(findings=tuple(found[key] for key in sorted(found)), failures=failures)
+            continue
+        kept = sorted(unique.values(), key=_weight)[:MOST_PER_CHECK]
+        if len(kept) < len(unique):
+            left_out[check.ID] = len(unique) - len(kept)
+        found.update((finding.fingerprint, _bounded(finding)) for finding in kept)
+    return Evaluation(
+        findings=tuple(found[key] for key in sorted(found)), failures=failures, left_out=left_out
+    )
+
+
+def _weight(finding: Finding) -> tuple[int, float, str]:
+    return SEVERITIES.index(finding.severity), -finding.impact.ms_per_day, finding.fingerprint
+
+
+def _bounded(finding: Finding) -> Finding:
+    """Names and statements come from telemetry and may be megabytes."""
+    fix = finding.fix
+    return replace(
+        finding,
+        title=shortened(finding.title, 500),
+        service=shortened(finding.service, 500),
+        operation=shortened(finding.operation, 500),
+        suppressed_by=None if finding.suppressed_by is None else shortened(finding.suppressed_by, 500),
+        impact=replace(finding.impact, text=shortened(finding.impact.text, 1_000)),
+        fix=replace(
+            fix, text=shortened(fix.text, 1_500), before=shortened(fix.before), after=shortened(fix.after)
+        ),
+        details=tuple((shortened(label, 200), shortened(text)) for label, text in finding.details[:60]),
+    )
