@@ -58,6 +58,7 @@ class HttpCall:
                 calls.fail(self._span, error)
             elif self._failed_answer is not None:
                 swallowed.mark(self._failed_answer)
+        with guard("http client"):
             self._note_limits()
             self._span.end()
 

@@ -105,7 +105,7 @@ def mark(failure: object) -> None:
     if not WATCH.active:
         return
     span = trace.get_current_span()
-    if not span.is_recording() or len(WATCH.pending) >= MOST_SPANS:
+    if not span.is_recording() or len(WATCH.pending) >= MOST_SPANS or not hasattr(failure, "__dict__"):
         return
     marks = WATCH.pending.setdefault(span.get_span_context().span_id, [])
     if len(marks) < MOST_PER_SPAN:
