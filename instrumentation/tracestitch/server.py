@@ -8,23 +8,21 @@ from typing import Any
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import inventory
+from tracestitch import incoming, inventory
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
 from tracestitch.frames import CodeLocation, location_attributes, type_name
 from tracestitch.safety import guard, safely
-from tracestitch.scrub import scrub_query, scrub_text
+from tracestitch.scrub import scrub_text
 from tracestitch.tracing import tracer
 
 Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]
 
 _CALL_KEY = context.create_key("tracestitch-server-call")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 class ServerCall:
@@ -250,24 +248,7 @@ def _begin_wsgi(environ: Environ) -> ServerCall | None:
     outer = current_call()
     if outer is not None and outer.marker is marker:
         return None  # another app of this process has begun this request
-    method = environ.get("REQUEST_METHOD", "GET")
-    host, port = _host_and_port(environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""), environ)
-    path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
-    return _begin(
-        propagate.extract(environ, getter=_WSGI_GETTER),
-        marker,
-        method,
-        {
-            "url.path": path.decode("utf-8", "replace"),
-            "url.scheme": environ.get("wsgi.url_scheme", "http"),
-            "server.address": host,
-            "server.port": port,
-            "url.query": environ.get("QUERY_STRING", ""),
-            "client.address": environ.get("REMOTE_ADDR", ""),
-            "user_agent.original": environ.get("HTTP_USER_AGENT", ""),
-            "network.protocol.version": environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
-        },
-    )
+    return _begin(incoming.wsgi_parent(environ), marker, incoming.of_wsgi(environ))
 
 
 @safely("starting a server span")
@@ -275,56 +256,12 @@ def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
     outer = current_call()
     if outer is not None and outer.marker is scope:
         return None
-    headers = {
-        key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope.get("headers", ())
-    }
-    server, client = scope.get("server") or ("", None), scope.get("client") or ("", None)
-    host, port = _host_and_port(headers.get("host") or str(server[0]), {"SERVER_PORT": server[1] or ""})
-    return _begin(
-        propagate.extract(headers),
-        scope,
-        scope.get("method", "GET"),
-        {
-            "url.path": scope.get("path", ""),
-            "url.scheme": scope.get("scheme", "http"),
-            "server.address": host,
-            "server.port": port,
-            "url.query": scope.get("query_string", b"").decode("latin-1"),
-            "client.address": str(client[0]),
-            "user_agent.original": headers.get("user-agent", ""),
-            "network.protocol.version": scope.get("http_version", ""),
-        },
-    )
+    headers = incoming.asgi_headers(scope)
+    return _begin(propagate.extract(headers), scope, incoming.of_asgi(scope, headers))
 
 
-def _begin(base: Context, marker: object, method: str, facts: dict[str, str | int]) -> ServerCall:
-    attributes: dict[str, AttributeValue] = {key: value for key, value in facts.items() if value}
-    if "url.query" in attributes:
-        attributes["url.query"] = scrub_query(str(facts["url.query"]))
-    known = method if method in _METHODS else "_OTHER"
-    attributes["http.request.method"] = known
-    if known != method:
-        attributes["http.request.method_original"] = str(method)[:64]
-    span_name = known if known != "_OTHER" else "HTTP"
-    span = tracer().start_span(span_name, context=base, kind=SpanKind.SERVER, attributes=attributes)
-    return ServerCall(span, base, span_name, marker)
-
-
-def _host_and_port(host: str, environ: Mapping[str, Any]) -> tuple[str, int | str]:
-    """Read from the header by hand: asking the framework may raise DisallowedHost."""
-    name, colon, port = host.rpartition(":")
-    if not colon or not port.isdigit():
-        name, port = host, str(environ.get("SERVER_PORT", ""))
-    return name.strip("[]")[:255], int(port) if port.isdigit() and len(port) < 6 else ""
-
-
-class _EnvironGetter(Getter[Mapping[str, Any]]):
-    def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
-        value = carrier.get("HTTP_" + key.upper().replace("-", "_"))
-        return [value] if isinstance(value, str) else None
-
-    def keys(self, carrier: Mapping[str, Any]) -> list[str]:
-        return [key[5:].lower().replace("_", "-") for key in carrier if key.startswith("HTTP_")]
-
-
-_WSGI_GETTER = _EnvironGetter()
+def _begin(base: Context, marker: object, facts: dict[str, AttributeValue]) -> ServerCall:
+    method = str(facts["http.request.method"])
+    name = method if method != incoming.OTHER_METHOD else "HTTP"
+    span = tracer().start_span(name, context=base, kind=SpanKind.SERVER, attributes=facts)
+    return ServerCall(span, base, name, marker)
