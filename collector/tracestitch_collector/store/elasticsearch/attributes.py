@@ -16,6 +16,7 @@ from tracestitch_collector.store.elasticsearch.fields import (
     REMOVED_ATTRIBUTES,
 )
 from tracestitch_collector.store.elasticsearch.values import (
+    as_text,
     can_be_a_field,
     can_be_indexed,
     is_simple,
@@ -67,9 +68,9 @@ class RowAttributes:
         """For the document's `tracestitch` object. As text, so that nothing in it can meet a limit of the server."""
         kept: dict[str, Any] = {}
         if self.kept:
-            kept["attributes"] = orjson.dumps(self.kept).decode()
+            kept["attributes"] = as_text(self.kept)
         if self.duplicates:
-            kept["duplicates"] = orjson.dumps(self.duplicates).decode()
+            kept["duplicates"] = as_text(self.duplicates)
         if sent := ENRICHED_ATTRIBUTES & self.fields.keys():
             kept["sent"] = sorted(sent)
         return kept

@@ -13,6 +13,7 @@ from tracestitch_collector.store.elasticsearch.fields import (
     ENRICHED_ATTRIBUTES,
     OWN_ATTRIBUTES,
 )
+from tracestitch_collector.store.elasticsearch.values import as_text
 
 _REFUSED = re.compile(r"\[attributes\.(.+?)\]( |$)")
 
@@ -39,7 +40,7 @@ def without_refused(document: bytes, reason: str) -> bytes | None:
     for key in moved:
         del attributes[key]
     kept["refused"] = True
-    kept["attributes"] = orjson.dumps(pairs).decode()
+    kept["attributes"] = as_text(pairs)
     unindexed = attributes.setdefault("tracestitch.unindexed", [])
     unindexed += [key for key in moved if key not in unindexed]
     return orjson.dumps(body)

@@ -26,7 +26,7 @@ from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSett
 from tracestitch_collector.store.elasticsearch.setup import install_templates
 from tracestitch_collector.store.elasticsearch.stats import read_arrival, read_stats
 from tracestitch_collector.store.elasticsearch.trace_search import search_traces
-from tracestitch_collector.store.elasticsearch.traces import read_trace
+from tracestitch_collector.store.elasticsearch.traces import read_traces
 from tracestitch_collector.store.store import (
     Arrival,
     Batch,
@@ -125,11 +125,10 @@ class ElasticsearchStore:
         return frozenset()
 
     def trace(self, trace_id: str) -> Trace | None:
-        return read_trace(self._searcher, trace_id)
+        return next(iter(read_traces(self._searcher, [trace_id])), None)
 
     def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
-        found = (self.trace(trace_id) for trace_id in dict.fromkeys(trace_ids))
-        return tuple(trace for trace in found if trace is not None)
+        return read_traces(self._searcher, trace_ids)
 
     def search(self, query: TraceQuery) -> TracePage:
         return search_traces(self._searcher, query)

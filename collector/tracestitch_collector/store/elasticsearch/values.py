@@ -5,8 +5,11 @@ kept beside. Values come in the plain form of columns.py.
 from __future__ import annotations
 
 import base64
+import json
 import math
 from typing import Any
+
+import orjson
 
 MAX_KEY_CHARACTERS = 512
 """Longer names would only swell the cluster's state."""
@@ -62,3 +65,11 @@ def rendered(plain: Any) -> Any:
     if isinstance(plain, float) and not math.isfinite(plain):
         return None
     return plain
+
+
+def as_text(plain: Any) -> str:
+    """As JSON to keep; orjson goes less deep than a sender may."""
+    try:
+        return orjson.dumps(plain).decode()
+    except TypeError:
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
