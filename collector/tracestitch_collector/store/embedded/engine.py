@@ -16,7 +16,7 @@ from tracestitch_collector.store.embedded.snapshot import ATTRIBUTE, Source
 
 DEADLINE_S = 10.0
 CONFIGURATION = {
-    "memory_limit": "512MB",
+    "memory_limit": "256MB",
     "temp_directory": "",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

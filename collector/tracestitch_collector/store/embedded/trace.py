@@ -84,7 +84,8 @@ def _in_segments(
         groups = trace_index.row_groups(folder / segment.index_name, hashes, segment.row_groups)
         if groups:
             with pq.ParquetFile(folder / segment.file_name) as file:
-                yield _of_traces(file.read_row_groups(groups, columns=columns), wanted)
+                for group in groups:  # one by one: only what belongs to the traces is kept
+                    yield _of_traces(file.read_row_group(group, columns=columns), wanted)
 
 
 def _of_traces(table: pa.Table, wanted: pa.Array) -> pa.Table:
