@@ -17,35 +17,41 @@ IS_REMOTE = 0x200
 
 _SERVER, _CLIENT, _PRODUCER, _CONSUMER, _INTERNAL = 2, 3, 4, 5, 1
 
-_HTTP_KEYS = (
-    "http.request.method",
-    "http.response.status_code",
-    "url.full",
-    "url.scheme",
-    "url.path",
-    "url.query",
-    "url.domain",
-    "http.method",
-    "http.status_code",
-    "http.url",
-    "http.target",
+_HTTP_KEYS = frozenset(
+    (
+        "http.request.method",
+        "http.response.status_code",
+        "url.full",
+        "url.scheme",
+        "url.path",
+        "url.query",
+        "url.domain",
+        "http.method",
+        "http.status_code",
+        "http.url",
+        "http.target",
+    )
 )
-_DB_KEYS = (
-    "db.system.name",
-    "db.system",
-    "db.query.text",
-    "db.statement",
-    "db.namespace",
-    "db.name",
-    "db.user",
+_DB_KEYS = frozenset(
+    (
+        "db.system.name",
+        "db.system",
+        "db.query.text",
+        "db.statement",
+        "db.namespace",
+        "db.name",
+        "db.user",
+    )
 )
-_MESSAGING_KEYS = (
-    "messaging.system",
-    "messaging.destination.name",
-    "messaging.operation.name",
-    "messaging.operation",
+_MESSAGING_KEYS = frozenset(
+    (
+        "messaging.system",
+        "messaging.destination.name",
+        "messaging.operation.name",
+        "messaging.operation",
+    )
 )
-_RPC_KEYS = ("rpc.system", "rpc.system.name", "rpc.service", "rpc.method", "rpc.grpc.status_code")
+_RPC_KEYS = frozenset(("rpc.system", "rpc.system.name", "rpc.service", "rpc.method", "rpc.grpc.status_code"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +87,11 @@ def span_attributes(span: SpanFacts) -> dict[str, Any]:
         "event.outcome": "failure" if failed else "success",
         "event.success_count": 0 if failed else int(count),
     }
-    is_exit = span.is_transaction and span.kind in (_CLIENT, _PRODUCER)
-    if not span.is_transaction or is_exit:
+    is_transaction = span.is_transaction
+    is_exit = is_transaction and span.kind in (_CLIENT, _PRODUCER)
+    if not is_transaction or is_exit:
         added |= _as_span(span, count)
-    if span.is_transaction:
+    if is_transaction:
         added |= _as_transaction(span, count)
         if is_exit and "type" not in span.attributes:
             added["transaction.type"] = ".".join(
@@ -258,8 +265,8 @@ def _text(attributes: Mapping[str, Any], *keys: str) -> str:
     return ""
 
 
-def _has(attributes: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
-    return any(key in attributes for key in keys)
+def _has(attributes: Mapping[str, Any], keys: frozenset[str]) -> bool:
+    return not keys.isdisjoint(attributes)
 
 
 def _http_status(attributes: Mapping[str, Any]) -> int:

@@ -47,17 +47,11 @@ class Router:
         scope: Mapping[str, Any],
         resource: Mapping[str, Any],
     ) -> Stream:
-        def named(key: str) -> str:
-            for place in (attributes, scope, resource):
-                value = place.get(key)
-                if isinstance(value, str) and value:
-                    return value
-            return ""
-
-        dataset = named(DATASET)
+        places = (attributes, scope, resource)
+        dataset = _named(places, DATASET)
         if not dataset and (receiver := _RECEIVER.search(scope_name)):
             dataset = receiver[1]
-        key = (dataset, named(NAMESPACE))
+        key = (dataset, _named(places, NAMESPACE))
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= MAX_STREAMS:
@@ -71,3 +65,11 @@ class Router:
             dataset=(_NOT_IN_DATASET.sub("_", dataset.lower())[:longest] or "generic") + SUFFIX,
             namespace=_NOT_IN_NAMESPACE.sub("_", namespace.lower())[:MAX_CHARACTERS] or self.namespace,
         )
+
+
+def _named(places: tuple[Mapping[str, Any], ...], key: str) -> str:
+    for place in places:
+        value = place.get(key) if place else None
+        if isinstance(value, str) and value:
+            return value
+    return ""
