@@ -5,6 +5,7 @@ times as much per request.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ INLINE_BYTES = 64 * 1024
 """Requests up to this size are looked at on the event loop; a thread costs more than they do."""
 USUAL_BYTES = 8 * MIB
 """Larger requests, inflated, wait for each other instead of holding up the usual ones."""
-HELD_BYTES = 256 * MIB
+HELD_BYTES = 192 * MIB
 """Bodies of all requests under way together; beyond it senders are told to wait."""
 LINGER_S = 2.0
 """How long a refused upload is still read: closing at once would lose the answer on its way."""
@@ -141,17 +142,15 @@ class OtlpApp:
         form = _form(headers)
         held = 0
         try:
-            parts: list[bytes] = []
             _check_length(headers)
+            buffer = io.BytesIO()
             async for part in upload.parts():
                 held += len(part)
                 self._hold(len(part))
                 if held > MAX_BYTES:
                     raise RefusedError(answers.TOO_LARGE, f"the request is larger than {MAX_BYTES} bytes")
-                parts.append(part)
-            body = parts[0] if len(parts) == 1 else b"".join(parts)
-            del parts
-            answer = await self._take(signal, body, form)
+                buffer.write(part)
+            answer = await self._take(signal, buffer.getvalue(), form)
         finally:
             self._held -= held
         content = answers.accepted_json(answer, signal) if form.json else answers.accepted_protobuf(answer)
