@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.support.evidence import found, requests
 from tests.support.traces import TraceBuilder, code
 from tracestitch_collector.checks import broken_trace_context
@@ -120,6 +122,37 @@ def test_spans_whose_parent_never_arrived_are_counted_from_three_on() -> None:
     (finding,) = found(broken_trace_context, requests(3, lost))
     assert finding.title == "3 spans of shop name a parent that never arrived"
     assert (finding.affected, finding.eligible) == (3, 6)
+
+
+def with_thread(trace: TraceBuilder, *, ms: float = 100) -> None:
+    trace.server("view", "/pay", ms=ms)
+
+
+def in_thread(at: float) -> Callable[[TraceBuilder], None]:
+    def build(trace: TraceBuilder) -> None:
+        trace.call("call", "http://bank/pay", at=at, ms=10, attributes=code("shop", "pay.py", 9, "later"))
+
+    return build
+
+
+def test_calls_that_only_ever_happen_during_requests_were_made_for_them() -> None:
+    traces = [*requests(5, with_thread), *requests(5, in_thread(at=50), word="thread")]
+    (finding,) = found(broken_trace_context, traces)
+    assert finding.title == "GET of shop is made for a request and belongs to none"
+    assert finding.location == Location(file="pay.py", line=9, function="later")
+    assert (finding.tier, finding.affected) == ("C", 5)
+
+
+def test_a_poller_and_a_service_that_is_always_busy_prove_nothing() -> None:
+    poller = [*requests(5, with_thread), *requests(5, in_thread(at=500), word="poller")]
+    assert found(broken_trace_context, poller) == ()
+    busy = [
+        *requests(5, lambda trace: with_thread(trace, ms=900)),
+        *requests(5, in_thread(at=50), word="chance"),
+    ]
+    assert found(broken_trace_context, busy) == ()
+    script = requests(5, in_thread(at=50), word="script")
+    assert found(broken_trace_context, script) == ()
 
 
 def test_outside_development_a_pattern_has_to_show() -> None:
