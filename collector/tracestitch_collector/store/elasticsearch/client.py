@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
         )
     if settings.ca_certs and not Path(settings.ca_certs).is_file():
         raise BadConfiguration(f"--elasticsearch-ca is {settings.ca_certs!r}, which is not a file.")
+    _say_less(logging.getLogger("elastic_transport"))
     try:
         return Elasticsearch(
             urlunsplit((parts.scheme, f"{user}{given}{host}", parts.path, "", "")),
@@ -38,6 +40,12 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
             f"Elasticsearch at {settings.address} cannot be reached with these settings: "
             f"{without_credentials(str(error), settings)}."
         ) from None
+
+
+def _say_less(logger: logging.Logger) -> None:
+    """The client logs a line for each request; a level that somebody chose stays."""
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
 
 
 @contextmanager
