@@ -1,55 +1,12 @@
-"""How the agent is put together in a process; also OpenTelemetry's distro and configurator, for those who start
-their app with `opentelemetry-instrument`.
+"""The agent as OpenTelemetry's distro and configurator, for those who start their app with
+`opentelemetry-instrument`; `tracestitch run` goes without, since importing its machinery takes 70 ms.
 """
 
-import os
-from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # ships no types
 
-from tracestitch import export, instrumentations, logs
-from tracestitch.exporter import Exporter
-from tracestitch.resource import ProcessResource
-from tracestitch.safety import guard
-from tracestitch.settings import disabled_by, from_environment
-from tracestitch.tracing import build_provider
-
-
-class Agent:
-    """What lives once in a process, and whether it does yet."""
-
-    def __init__(self) -> None:
-        self.resource: ProcessResource | None = None
-
-    def start(self, environ: Mapping[str, str]) -> None:
-        if self.resource is not None or disabled_by(environ):
-            return
-        settings = from_environment(environ, os.getcwd())
-        self.resource = ProcessResource(settings)
-        exporter = Exporter(settings, self.resource)
-        os.register_at_fork(after_in_child=self.resource.after_fork)
-        export.install(exporter, settings.exit_budget_s)
-        trace.set_tracer_provider(build_provider(exporter, environ))
-        if "logging" not in settings.disabled:
-            logs.install()
-        instrumentations.install(settings.disabled)
-
-
-_AGENT = Agent()
-
-
-def start() -> None:
-    """Puts the agent into this process; the launcher calls it, and never does it raise."""
-    with guard("starting the agent"):
-        _AGENT.start(os.environ)
-
-
-def suggest_service_name(name: str) -> None:
-    """What a framework calls the app, for those who did not name their service."""
-    if _AGENT.resource is not None:
-        _AGENT.resource.suggest_name(name)
+from tracestitch.agent import start
 
 
 class TracestitchDistro(BaseDistro):  # type: ignore[misc]  # ships no types

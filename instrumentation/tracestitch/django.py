@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from tracestitch import frames, server
-from tracestitch.distro import suggest_service_name
+from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 from tracestitch.server import ServerCall, current_call

@@ -96,7 +96,7 @@ def test_a_switched_off_agent_patches_nothing(switch: dict[str, str]) -> None:
 
 
 def test_children_of_the_command_are_observed_too(tmp_path: Path) -> None:
-    inner = "import sys; print('tracestitch.distro' in sys.modules)"
+    inner = "import sys; print('tracestitch.agent' in sys.modules)"
     script = tmp_path / "parent.py"
     script.write_text(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])")
 

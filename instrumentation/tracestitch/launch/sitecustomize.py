@@ -24,7 +24,13 @@ def _run_the_users():
 def _start_the_agent():
     # type: () -> None
     try:
-        from tracestitch.distro import start
+        import os
+
+        from tracestitch.settings import disabled_by
+
+        if disabled_by(os.environ):
+            return
+        from tracestitch.agent import start
     except Exception:
         # This interpreter has no agent, or one it cannot load: then it is simply not observed.
         return
