@@ -204,6 +204,10 @@ class Pipeline:
         self._unsynced_rows += len(batch.spans) + len(batch.logs) + len(batch.findings)
         self._unsynced_bytes += portion.size
         self._tally.backlog(self._intake.backlog_bytes())
+        if self._dead_letters.discarded:
+            self._tally.fact(
+                "dead letters not kept", f"{self._dead_letters.discarded}: the folder or disk is full"
+            )
         damaged, text = self._intake.damage()
         if damaged:
             self._tally.fact("damaged places in the log", f"{damaged}; {text}")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.support.telemetry import ALWAYS, BASE_NS, MILLISECOND, SECOND, batch, finding, log, span
 from tracestitch_collector.errors import BadConfiguration
@@ -15,7 +19,7 @@ from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import Segment, load
 from tracestitch_collector.store.embedded.retention import MERGED_TOGETHER, kept, run_to_merge
 from tracestitch_collector.store.embedded.store import EmbeddedStore
-from tracestitch_collector.store.store import AttributeFilter, LogQuery, TraceQuery
+from tracestitch_collector.store.store import AttributeFilter, LogQuery, TraceQuery, Window
 
 
 class Clock:
@@ -274,6 +278,55 @@ def test_the_manifest_is_readable_json(store: EmbeddedStore, tmp_path: Path) -> 
     document = json.loads((tmp_path / "manifest.json").read_text())
     assert document["covered"] == {"receiver": 2}
     assert [segment["services"] for segment in document["segments"]] == [["inventory"], ["inventory"]]
+
+
+anything = st.text(max_size=20)
+filters = st.builds(
+    AttributeFilter,
+    key=st.sampled_from(("n", "service.name", "")) | anything,
+    operator=st.sampled_from(get_args(get_type_hints(AttributeFilter)["operator"])),
+    value=st.sampled_from(("1", "-1e400", "nan", "true")) | anything,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_query_is_an_error(store: EmbeddedStore, data: st.DataObject) -> None:
+    if not store.stats().spans:
+        write(store, 1)
+        store.sync()
+        write(store, 2)
+    window = Window(
+        start_ns=data.draw(st.integers(-(2**70), 2**70)), end_ns=data.draw(st.integers(-(2**70), 2**70))
+    )
+    window = data.draw(st.sampled_from((ALWAYS, window)))
+    attributes = tuple(data.draw(st.lists(filters, max_size=2)))
+    traces = TraceQuery(
+        window=window,
+        service=data.draw(anything),
+        operation=data.draw(anything),
+        text=data.draw(anything),
+        cursor=data.draw(anything),
+        order=data.draw(st.sampled_from(("newest", "slowest", "most_spans"))),
+        min_duration_ns=data.draw(st.none() | st.integers(-(2**70), 2**70)),
+        attributes=attributes,
+        limit=data.draw(st.integers(-1, 3)),
+    )
+    logs = LogQuery(
+        window=window,
+        text=data.draw(anything),
+        event_name=data.draw(anything),
+        trace_id=data.draw(anything),
+        min_severity=data.draw(st.integers(-(2**70), 2**70)),
+        attributes=attributes,
+    )
+    assert len(store.search(traces).traces) <= 2
+    assert len(store.search(replace(traces, service="", operation="", text="")).traces) <= 2
+    assert len(store.search_logs(logs).records) <= 2
+    store.services(window)
+    store.operations(window, traces.service)
+    store.dependencies(window)
+    store.inventories(window)
 
 
 # Decisions about segments

@@ -29,8 +29,7 @@ class DeadLetters:
         name = f"{request.received_ns}-{request.digest.hex()}.{kind.name.lower()}"
         line = {"signal": kind.name.lower(), "reason": letter.reason, "received_ns": request.received_ns}
         if self._has_room(len(request.body)):
-            (self._folder / name).write_bytes(request.body)
-            self._append({**line, "file": name})
+            self._append({**line, "file": name}, name, request.body)
 
     def put_rejected(self, letters: Iterable[Rejected], now_ns: int) -> None:
         for letter in letters:
@@ -49,11 +48,16 @@ class DeadLetters:
             self.discarded += 1
             return False
         self._bytes += size
-        self._folder.mkdir(parents=True, exist_ok=True)
         return True
 
-    def _append(self, line: dict[str, object]) -> None:
+    def _append(self, line: dict[str, object], name: str = "", body: bytes = b"") -> None:
         text = json.dumps(line) + "\n"
         self._bytes += len(text)
-        with (self._folder / INDEX).open("a") as file:
-            file.write(text)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if name:
+                (self._folder / name).write_bytes(body)
+            with (self._folder / INDEX).open("a") as file:
+                file.write(text)
+        except OSError:  # a full disk must not keep the rest from being stored
+            self.discarded += 1

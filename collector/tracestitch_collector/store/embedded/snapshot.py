@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tracestitch_collector.columns import FINDINGS, LOGS, SPANS
-from tracestitch_collector.errors import Unavailable
+from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.store.embedded import hot, manifest
 from tracestitch_collector.store.embedded.hot import HotName, Tables
 from tracestitch_collector.store.embedded.layout import Layout
@@ -162,7 +162,10 @@ class Snapshots:
             return Manifest()
         mark = (status.st_ino, status.st_mtime_ns, status.st_size)
         if mark != self._manifest_mark:
-            self._manifest = manifest.load(self._layout)
+            try:
+                self._manifest = manifest.load(self._layout)
+            except BadConfiguration as error:
+                raise Unavailable(str(error)) from error
             self._manifest_mark = mark
             self._schemas.keep(
                 {self._layout.segments / segment.file_name for segment in self._manifest.segments}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,8 +102,9 @@ class Writer:
         number = self._batches + 1
         self._place(_Hot(HotName(self._manifest.run, number, number), tables, 0))
         self._batches = number
-        while len(self._hot) >= FAN_IN and self._hot[-FAN_IN].level == self._hot[-1].level:
-            self._merge_last()
+        with suppress(OSError):  # a full disk: the batch itself is in place, merging can wait
+            while len(self._hot) >= FAN_IN and self._hot[-FAN_IN].level == self._hot[-1].level:
+                self._merge_last()
 
     def _place(self, item: _Hot) -> None:
         hot.write(self._layout.hot, item.name, item.tables)
