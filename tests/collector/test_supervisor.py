@@ -210,3 +210,27 @@ def test_wrong_usage_exits_2_and_help_0() -> None:
     shown = run_to_end("--help")
     assert shown.returncode == 0
     assert "--max-log-size" in shown.stdout
+
+
+ELASTICSEARCH = "import sys; from tracestitch_collector.command import elasticsearch; sys.exit(elasticsearch(sys.argv[1:]))"
+
+
+def test_setting_up_elasticsearch_says_what_is_missing_or_does_not_answer() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", ELASTICSEARCH, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    assert run().returncode == 2
+    without_address = run("setup")
+    assert (without_address.returncode, without_address.stdout) == (78, "")
+    assert "--elasticsearch-url" in without_address.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    nobody_there = run("setup", "--elasticsearch-url", f"http://127.0.0.1:{port}")
+    assert (nobody_there.returncode, nobody_there.stdout) == (1, "")
+    assert "Traceback" not in nobody_there.stderr
