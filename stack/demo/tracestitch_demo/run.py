@@ -176,7 +176,8 @@ def _say_where_to_look(running: Collector, screen: Screen) -> None:
     screen.say()
     screen.say(f"  Overview             {running.dashboard}/")
     if checkouts:
-        screen.say(f"  One checkout         {running.dashboard}/traces/{checkouts[0]['trace_id']}")
+        telling = max(checkouts, key=lambda trace: int(trace.get("findings", 0)))
+        screen.say(f"  One checkout         {running.dashboard}/traces/{telling['trace_id']}")
     screen.say(f"  Pitfalls found       {running.dashboard}/findings")
     screen.say()
     screen.say("Customers keep coming. Ctrl-C closes the shop.")

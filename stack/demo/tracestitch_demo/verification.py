@@ -47,7 +47,8 @@ class Expectation:
 
     @property
     def name(self) -> str:
-        place = " or ".join(f"{file}:{line}" for file, line in self.lines)
+        places = [f"{file.removeprefix('tracestitch_demo/')}:{line}" for file, line in self.lines]
+        place = " or ".join(places)
         return f"{self.check} {place or self.service}".strip()
 
 
