@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from tracestitch_collector.model import Span
-from tracestitch_collector.traces.code import location_of, place
+from tracestitch_collector.traces.code import location_of
 from tracestitch_collector.traces.intervals import holes
 from tracestitch_collector.traces.tree import Node, Tree
 
@@ -77,5 +78,5 @@ def _guess(parent: Span, before: Span | None, after: Span | None) -> str:
 def _named(span: Span | None) -> str:
     if span is None:
         return ""
-    where = place(location_of(span))
-    return f"{span.name} ({where})" if where else span.name
+    location = location_of(span)
+    return f"{span.name} ({PurePath(location.file).name}:{location.line})" if location else span.name
