@@ -119,7 +119,7 @@ def find_redis() -> Redis | None:
 def _processes(ports: Mapping[str, int], pricing_python: str) -> tuple[Process, ...]:
     python = sys.executable
     package = "tracestitch_demo"
-    gunicorn = ("-m", "gunicorn", "--workers", "1", "--threads", "4", "--bind")
+    gunicorn = ("-m", "gunicorn", "--no-control-socket", "--workers", "1", "--threads", "4", "--bind")
     worker = (
         "-m",
         "celery",
