@@ -25,6 +25,7 @@ from tracestitch_collector.errors import BadConfiguration, TracestitchError, Una
 from tracestitch_collector.log import Kind, LogWriter, PendingRecord
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import Report, StatusFile
+from tracestitch_collector.store.open import open_store
 from tracestitch_collector.store.store import Inventory, Store, Window
 
 PERIOD_S = 5.0
@@ -186,8 +187,6 @@ def start(
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
-    from tracestitch_collector.store.open import open_store
-
     try:
         settings = Settings.from_environment(environment)
         store = open_store(settings, write=False)

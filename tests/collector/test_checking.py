@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,7 +22,7 @@ from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, Pitfall, from_json
 from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.log import Kind, LogReader, LogWriter
-from tracestitch_collector.settings import Settings
+from tracestitch_collector.settings import SETTINGS_VARIABLE, Settings
 from tracestitch_collector.status import read_all
 from tracestitch_collector.store.embedded.store import EmbeddedStore
 
@@ -173,3 +177,23 @@ def test_a_second_loop_of_one_folder_leaves_it_to_the_first(store: EmbeddedStore
     requests_without_timeout(store, time.time_ns())
     eventually(lambda: bool(written(tmp_path / "log" / "checks")))
     first()
+
+
+@pytest.mark.processes
+def test_the_process_writes_findings_and_ends_on_sigterm(store: EmbeddedStore, tmp_path: Path) -> None:
+    requests_without_timeout(store, time.time_ns())
+    settings = {SETTINGS_VARIABLE: Settings(data=tmp_path).to_json()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracestitch_collector.checking"], env={**os.environ, **settings}
+    )
+    try:
+        eventually(lambda: bool(written(tmp_path / "log" / "checks")))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+
+
+def test_settings_that_make_no_sense_end_it_with_78(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checking.main({"TRACESTITCH_RETENTION": "soon"}) == 78
+    assert "TRACESTITCH_RETENTION" in capsys.readouterr().err
