@@ -8,7 +8,7 @@ import json
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import CodeType, FrameType, TracebackType
@@ -123,8 +123,8 @@ class CodeMap:
         return _USER
 
     def _is_apps(self, inside: str) -> bool:
-        top = inside.partition(os.sep)[0]
-        if top.removesuffix(".py") in self._packages:
+        top = inside.partition(os.sep)[0].removesuffix(".py")
+        if top in self._packages or top in named_by_the_process(os.environ, sys.argv):
             return True
         dotted = inside.removesuffix(".py").replace(os.sep, ".")
         return any("." in name and (dotted + ".").startswith(name + ".") for name in self._packages)
@@ -140,6 +140,17 @@ class CodeMap:
         package = str(spec.name).partition(".")[0]
         if package not in _RUNNERS and package not in sys.stdlib_module_names:
             self._packages.add(package)
+
+
+def named_by_the_process(environ: Mapping[str, str], arguments: Sequence[str]) -> set[str]:
+    """Packages named as the app: `celery -A shop.tasks`, `gunicorn shop.wsgi:app`, and Django's settings, which
+    a program may set after its start."""
+    words = [word.partition("=")[2] or word for word in arguments[1:12]]
+    tops = {
+        word.partition(":")[0].partition(".")[0]
+        for word in [*words, environ.get("DJANGO_SETTINGS_MODULE", "")]
+    }
+    return {top for top in tops if top.isidentifier()} - _RUNNERS
 
 
 def _from_environment() -> CodeMap:

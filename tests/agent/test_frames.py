@@ -53,6 +53,20 @@ def test_a_package_that_turns_out_to_be_the_apps_own_is_looked_at_again() -> Non
     assert code.kind(SITE + "shop/views.py") == _USER
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["celery", "-A", "shop.tasks", "worker"], {"shop", "worker"}),
+        (["gunicorn", "shop.wsgi:application", "-b", "127.0.0.1:80"], {"shop"}),
+        (["flask", "--app=shop.web", "run"], {"shop", "run"}),
+        (["-m", "celery", "--help"], set()),
+    ],
+)
+def test_the_command_line_names_the_apps_package(arguments: list[str], expected: set[str]) -> None:
+    assert frames.named_by_the_process({}, arguments) == expected
+    assert frames.named_by_the_process({"DJANGO_SETTINGS_MODULE": "site.settings"}, []) == {"site"}
+
+
 def test_paths_are_absolute_from_where_the_app_was_started() -> None:
     assert CodeMap([], "/srv/shop").location("app.py", 3, "main") == CodeLocation(
         file="/srv/shop/app.py", line=3, function="main"
