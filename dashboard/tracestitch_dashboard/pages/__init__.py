@@ -1,0 +1,35 @@
+"""The table of pages, in the order of the navigation, and the fragments that scripts ask for."""
+
+from __future__ import annotations
+
+from tracestitch_dashboard.page import Fragment, Page
+from tracestitch_dashboard.pages import (
+    arrival,
+    finding,
+    findings,
+    logs,
+    overview,
+    service,
+    services,
+    status,
+    trace,
+    traces,
+)
+
+PAGES: tuple[Page, ...] = (
+    overview.PAGE,
+    traces.PAGE,
+    trace.PAGE,
+    findings.PAGE,
+    finding.PAGE,
+    services.PAGE,
+    service.PAGE,
+    logs.PAGE,
+    status.PAGE,
+)
+
+FRAGMENTS: tuple[Fragment, ...] = (
+    trace.ROWS,
+    trace.PANEL,
+    arrival.ARRIVAL,
+)

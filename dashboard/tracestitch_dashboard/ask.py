@@ -1,0 +1,45 @@
+"""What a request asks of a page: where to look, when, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tracestitch_collector.settings import Settings
+from tracestitch_collector.store.store import Store
+from tracestitch_dashboard.errors import BadQuery
+from tracestitch_dashboard.period import Period
+from tracestitch_dashboard.reading import Timelines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    store: Store
+    settings: Settings
+    timelines: Timelines
+    now_ns: int
+    period: Period
+    colours: Mapping[str, int]
+    """Of every service that is known."""
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        return self.query.get(name, "").strip()
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A whole number from 1 to the most; BadQuery for anything else."""
+        text = self.text(name)
+        if not text:
+            return default
+        if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:12]) <= most:
+            raise BadQuery(f"“{name}” is “{text[:40]}”; it is a whole number from 1 to {most}.")
+        return int(text)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        """One of the choices, the first by default."""
+        text = self.text(name) or choices[0]
+        if text not in choices:
+            named = ", ".join(choice or "(empty)" for choice in choices)
+            raise BadQuery(f"“{name}” is “{text[:40]}”; it is one of {named}.")
+        return text

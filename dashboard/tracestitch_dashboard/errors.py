@@ -1,0 +1,20 @@
+"""What a page answers instead of its content: texts for people, each with its HTTP status."""
+
+from __future__ import annotations
+
+
+class PageError(Exception):
+    """A text that says what happened, with which value, and what to do."""
+
+    status = 500
+    title = "Something went wrong"
+
+
+class NotFound(PageError):  # noqa: N818 - an answer, not an accident
+    status = 404
+    title = "Not found"
+
+
+class BadQuery(PageError):  # noqa: N818 - an answer, not an accident
+    status = 400
+    title = "That address does not make sense"

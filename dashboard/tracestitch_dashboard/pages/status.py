@@ -1,0 +1,105 @@
+"""`/status`: what came in, what was refused, dropped, truncated or rejected and why, and how the parts do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tracestitch_collector import status
+from tracestitch_collector.status import ProcessStatus
+from tracestitch_collector.store.store import Arrival, StoreStats
+from tracestitch_dashboard import figures
+from tracestitch_dashboard.ask import Ask
+from tracestitch_dashboard.losses import Loss, losses_of
+from tracestitch_dashboard.page import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    arrival: Arrival
+    stats: StoreStats
+    processes: tuple[ProcessStatus, ...]
+    stale: frozenset[str]
+    """Processes that say nothing any more."""
+    losses: tuple[Loss, ...]
+    """Everything that was refused, dropped, truncated or rejected."""
+    problems: tuple[tuple[str, str], ...]
+    """Process and what is wrong, in words."""
+    settings: tuple[tuple[str, str], ...]
+
+
+def load(ask: Ask) -> Status:
+    processes = status.read_all(ask.settings.data / "status")
+    settings = ask.settings
+    return Status(
+        arrival=ask.store.arrival(ask.now_ns),
+        stats=ask.store.stats(),
+        processes=processes,
+        stale=frozenset(each.process for each in processes if each.is_stale(ask.now_ns)),
+        losses=losses_of(processes),
+        problems=tuple(
+            (each.process, problem)
+            for each in processes
+            for problem in (
+                *each.report.problems,
+                *(
+                    [f"has said nothing since {figures.ago(each.updated_ns, ask.now_ns)}"]
+                    if each.is_stale(ask.now_ns)
+                    else []
+                ),
+            )
+        ),
+        settings=(
+            ("store", settings.store),
+            ("kept for", figures.duration(settings.retention_s * figures.SECOND_NS)),
+            ("at most", figures.size(settings.max_size_bytes)),
+            ("data folder", str(settings.data)),
+            ("a token is needed", "yes" if settings.token else "no"),
+        ),
+    )
+
+
+def to_document(page: Status) -> dict[str, Any]:
+    return {
+        "arrival": {
+            "last_received_ns": page.arrival.last_received_ns,
+            "spans_per_second": page.arrival.spans_per_second,
+        },
+        "store": {
+            "kind": page.stats.kind,
+            "spans": page.stats.spans,
+            "logs": page.stats.logs,
+            "bytes": page.stats.bytes,
+            "oldest_ns": page.stats.oldest_ns,
+            "duplicates": page.stats.duplicates,
+            "facts": dict(page.stats.facts),
+        },
+        "lost": [
+            {"process": loss.process, "name": loss.name, "why": loss.why, "count": loss.count}
+            for loss in page.losses
+        ],
+        "problems": [{"process": process, "text": text} for process, text in page.problems],
+        "processes": [
+            {
+                "process": each.process,
+                "pid": each.pid,
+                "started_ns": each.started_ns,
+                "updated_ns": each.updated_ns,
+                "stale": each.process in page.stale,
+                "counters": dict(each.report.counters),
+                "facts": dict(each.report.facts),
+            }
+            for each in page.processes
+        ],
+    }
+
+
+PAGE = Page(
+    name="Status",
+    path="/status",
+    twin="/status.json",
+    template="status.html",
+    load=load,
+    to_json=to_document,
+    in_navigation=True,
+)
