@@ -18,7 +18,7 @@ from typing import Any
 Answer = tuple[int, dict[str, Any]]
 """Status and body."""
 Script = Callable[[list[dict[str, Any]]], Answer]
-"""From the documents of one bulk request."""
+"""From the documents of one bulk request, or the bodies of several searches."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +41,10 @@ def scripted_elasticsearch(script: Script, tls: ssl.SSLContext | None = None) ->
             scripted.requests.append(documents)
             scripted.authorizations.append(self.headers.get("Authorization", ""))
             self._answer(*script(documents))
+
+        def do_POST(self) -> None:
+            """Several searches in one request have the same form."""
+            self.do_PUT()
 
         def _answer(self, status: int, body: dict[str, Any]) -> None:
             content = json.dumps(body).encode()

@@ -76,7 +76,7 @@ def _newest_traces(searcher: Searcher, window: Window) -> list[str]:
         size=MAX_TRACES,
         collapse={"field": TRACE_ID},
         sort=[by(TIME, "desc")],
-        source=False,
+        _source=False,
     )
     return [hit["fields"][TRACE_ID][0] for hit in answer.hits]
 
@@ -87,7 +87,7 @@ def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Iterator
     kinds: Query = {"terms": {KIND: [*CALL_KINDS, *REQUEST_KINDS]}}
     query = all_of(*within(window, TIME), {"terms": {TRACE_ID: trace_ids}}, kinds)
     answer = searcher.every(
-        searcher.spans, query, [by(TIME, "asc")], MAX_SPANS, source=False, docvalue_fields=list(FIELDS)
+        searcher.spans, query, [by(TIME, "asc")], MAX_SPANS, _source=False, docvalue_fields=list(FIELDS)
     )
     for hit in answer.hits:
         yield _call(hit["fields"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,6 +18,11 @@ Sort = Sequence[Mapping[str, Any]]
 
 PAGE = 10_000
 """The most that one search may return (index.max_result_window)."""
+
+
+NO_SHARD = 503
+ATTEMPTS = 5
+PAUSE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class Searcher:
 
     client: Elasticsearch
     settings: ElasticsearchSettings
+    pause: Callable[[float], None]
 
     @property
     def spans(self) -> str:
@@ -55,39 +61,37 @@ class Searcher:
 
     def search(self, index: str, query: Query, *, size: int = 0, **body: Any) -> Answer:
         """Raises `Unavailable`. A missing index is an empty one."""
-        with answering(self.settings):
-            answer = self.client.search(
-                index=index,
-                query=query,
-                size=size,
-                timeout=f"{self.settings.deadline_s:g}s",
-                ignore_unavailable=True,
-                allow_no_indices=True,
-                **{"track_total_hits": False, **body},
-            )
-        return _answer(answer.body, self.settings.deadline_s)
+        return self.many([Question(index=index, query=query, size=size, body=body)])[0]
 
     def many(self, questions: Sequence[Question]) -> list[Answer]:
-        """The answers in order, in one round trip."""
-        searches: list[Mapping[str, Any]] = []
-        for each in questions:
-            searches += [
-                {"index": each.index, "ignore_unavailable": True, "allow_no_indices": True},
-                {
-                    "query": each.query,
-                    "size": each.size,
-                    "timeout": f"{self.settings.deadline_s:g}s",
-                    "track_total_hits": False,
-                    **each.body,
-                },
-            ]
-        with answering(self.settings):
-            responses = self.client.msearch(searches=searches)["responses"]
-        for response in responses:
-            if "error" in response:
-                reason = response["error"].get("reason", "")
-                raise Unavailable(refusal(self.settings, response.get("status", 0), reason))
+        """The answers in order, in one round trip. Asks again for a second where no shard is ready to answer, as
+        in the moment after a stream was made."""
+        searches = [part for each in questions for part in self._lines(each)]
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.pause(PAUSE_S)
+            with answering(self.settings):
+                responses = self.client.msearch(searches=searches)["responses"]
+            failed = [response for response in responses if "error" in response]
+            if not any(response.get("status") == NO_SHARD for response in failed):
+                break
+        for response in failed:
+            raise Unavailable(refusal(self.settings, response.get("status", 0), _reason(response["error"])))
         return [_answer(response, self.settings.deadline_s) for response in responses]
+
+    def _lines(self, question: Question) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        return (
+            {"index": question.index, "ignore_unavailable": True, "allow_no_indices": True},
+            _given(
+                {
+                    "query": question.query,
+                    "size": question.size,
+                    "track_total_hits": False,
+                    **question.body,
+                },
+                self.settings.deadline_s,
+            ),
+        )
 
     def every(self, index: str, query: Query, sort: Sort, cap: int, **body: Any) -> Answer:
         """All that match, page after page over one view of the data."""
@@ -123,15 +127,23 @@ class Searcher:
                 self.client.close_point_in_time(id=view)
 
     def _view_page(self, view: str, body: Mapping[str, Any]) -> Answer:
+        request = {"pit": {"id": view, "keep_alive": "1m"}, "size": PAGE, "track_total_hits": False, **body}
         with answering(self.settings):
-            answer = self.client.search(
-                pit={"id": view, "keep_alive": "1m"},
-                size=PAGE,
-                timeout=f"{self.settings.deadline_s:g}s",
-                track_total_hits=False,
-                **body,
-            )
+            answer = self.client.search(body=_given(request, self.settings.deadline_s))
         return _answer(answer.body, self.settings.deadline_s)
+
+
+def _given(body: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
+    """A search body without what is None."""
+    return {
+        "timeout": f"{deadline_s:g}s",
+        **{key: value for key, value in body.items() if value is not None},
+    }
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    causes = [cause.get("reason") for cause in error.get("root_cause", ())]
+    return str(next((cause for cause in causes if cause), error.get("reason")))
 
 
 def _answer(body: Mapping[str, Any], deadline_s: float) -> Answer:

@@ -21,7 +21,7 @@ def read_arrival(searcher: Searcher, now_ns: int) -> Arrival:
         {"match_all": {}},
         size=1,
         sort=[by(RECEIVED, "desc")],
-        source=False,
+        _source=False,
     )
     recent = searcher.search(
         searcher.spans,
@@ -40,7 +40,7 @@ def read_stats(searcher: Searcher) -> StoreStats:
         {"match_all": {}},
         size=1,
         sort=[by(TIME, "asc")],
-        source=False,
+        _source=False,
         track_total_hits=True,
     )
     logs = searcher.search(searcher.logs, all_of(none_of=[SPAN_EVENTS]), track_total_hits=True)

@@ -59,7 +59,7 @@ class ElasticsearchStore:
         self._settings = settings
         self._write = write
         self._client = client
-        self._searcher = Searcher(client=client, settings=settings)
+        self._searcher = Searcher(client=client, settings=settings, pause=pause)
         self._router = Router(namespace=settings.namespace)
         self._streams = Bulk(client=client, settings=settings, pause=pause)
         self._findings = Bulk(client=client, settings=settings, pause=pause, data_streams=False)

@@ -98,7 +98,7 @@ def _one_of_each(searcher: Searcher, query: Query, order: Mapping[str, Any], siz
     """The first span of each trace in the order; its sort value is exact, where an aggregation counts in doubles
     and would lose nanoseconds."""
     return searcher.search(
-        searcher.spans, query, size=size, collapse={"field": TRACE_ID}, sort=[order], source=False
+        searcher.spans, query, size=size, collapse={"field": TRACE_ID}, sort=[order], _source=False
     )
 
 
