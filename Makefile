@@ -34,10 +34,12 @@ format: $(VENV)/.ready ## mend format and what lint can mend
 
 docs: $(VENV)/.ready ## rewrite the generated tables of ARCHITECTURE.md and docs/
 	$(BIN)/python -m tests.support.module_table
-	$(BIN)/python -m tests.support.settings_table
+	UPDATE_DOCS=1 $(BIN)/pytest -q tests/collector/test_settings.py
 
-bench: $(DEMO)/.ready ## figures and ratios: ingest, freshness, memory; see tests/bench/
-	$(DEMO)/bin/python -m tests.bench.ingest
+bench: $(VENV)/.ready ## figures and ratios: ingest, freshness, memory, the agent's cost; see tests/bench/
+	$(BIN)/python -m tests.bench.ingest
+	$(BIN)/python -m tests.bench.store
+	$(BIN)/python -m tests.bench.agent_overhead
 
 wheel: $(VENV)/.ready ## dist/*.whl
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.traces import EPOCH_NS, MS, TraceBuilder, code
 from tracestitch_collector.model import Span
 from tracestitch_collector.traces import critical_path, gaps, repeats, skew, tree
+from tracestitch_collector.traces.code import relative
 from tracestitch_collector.traces.critical_path import share_by_service
 from tracestitch_collector.traces.repeats import Repeat
 
@@ -82,6 +83,15 @@ def test_the_way_to_a_server_and_back_is_named_as_such() -> None:
     there, back = gaps.find(tree.build(builder.build()))
     assert there.guess.startswith("on the way:")
     assert back.guess.startswith("on the way back:")
+
+
+def test_a_gap_that_is_nothing_in_the_whole_trace_gets_no_row() -> None:
+    builder = TraceBuilder()
+    builder.server("view", "/checkout", ms=1000)
+    builder.span("short", parent="view", at=0, ms=980)
+    builder.span("deep", parent="short", at=0, ms=960)
+    builder.span("first", parent="deep", at=0, ms=940)
+    assert gaps.find(tree.build(builder.build())) == ()
 
 
 def test_a_span_without_children_has_no_gap() -> None:
@@ -193,3 +203,9 @@ def test_a_server_span_without_a_route_is_named_by_its_path() -> None:
     span = Span(trace_id="", span_id="", name="GET", kind="server", start_ns=0, duration_ns=0,
                 attributes={"http.request.method": "GET", "url.path": "/items/42"})  # fmt: skip
     assert repeats.method_and_route(span) == "GET /items/*"
+
+
+def test_a_file_of_an_installed_app_is_told_below_the_folder_it_is_installed_in() -> None:
+    assert relative("/srv/.venv/lib/python3.12/site-packages/shop/views.py", "/srv") == "shop/views.py"
+    assert relative("/srv/shop/views.py", "/srv") == "shop/views.py"
+    assert relative("/elsewhere/views.py", "/srv") == "/elsewhere/views.py"

@@ -9,6 +9,9 @@ from pathlib import PurePath
 from tracestitch_collector.checks.finding import Location
 from tracestitch_collector.model import Attributes, LogRecord, Resource, Span
 
+_INSTALLED = ("site-packages", "dist-packages")
+"""Where an app that was installed lies, in an environment whose path says nothing about it."""
+
 
 def location_of(item: Span | LogRecord) -> Location | None:
     return location_in(item.attributes, item.resource)
@@ -28,8 +31,12 @@ def location_in(attributes: Attributes, resource: Resource) -> Location | None:
 
 
 def relative(file: str, root: str) -> str:
-    """The path below the app's root, or as it was when it lies elsewhere."""
+    """The path below the folder that the app is installed in, or below the app's root, or as it was."""
     path = PurePath(file)
+    for installed in _INSTALLED:
+        if installed in path.parts:
+            below = path.parts[len(path.parts) - path.parts[::-1].index(installed) :]
+            return str(PurePath(*below))
     if root and path.is_relative_to(root):
         return str(path.relative_to(root))
     return file

@@ -13,6 +13,8 @@ from tracestitch_collector.traces.tree import Node, Tree
 
 SHARE = 0.05
 """Of the parent's duration; what is shorter is not worth a row."""
+TRACE_SHARE = 0.03
+"""Of the whole trace: a gap in a short span deep in a long trace is not where the time went."""
 FLOOR_NS = 1_000_000
 
 
@@ -35,7 +37,14 @@ class Gap:
 
 def find(tree: Tree, share: float = SHARE, floor_ns: int = FLOOR_NS) -> tuple[Gap, ...]:
     """By the parent's place in the tree, then by time. A span without children has no gaps: it is all its own."""
-    return tuple(gap for node in tree.nodes if node.children for gap in _within(node, share, floor_ns))
+    floor = max(floor_ns, round(_extent_ns(tree) * TRACE_SHARE))
+    return tuple(gap for node in tree.nodes if node.children for gap in _within(node, share, floor))
+
+
+def _extent_ns(tree: Tree) -> int:
+    """From the first start to the last end."""
+    spans = [node.span for node in tree.nodes]
+    return max((span.end_ns for span in spans), default=0) - min((span.start_ns for span in spans), default=0)
 
 
 def _within(node: Node, share: float, floor_ns: int) -> Iterator[Gap]:
