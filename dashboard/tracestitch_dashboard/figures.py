@@ -14,6 +14,8 @@ SECOND_NS = 1_000_000_000
 
 def duration(ns: float) -> str:
     """`84 µs`, `318 ms`, `1.24 s`, `2.1 min`; a negative one keeps its sign."""
+    if ns == 0:
+        return "0 ms"
     if ns < 0:
         return f"−{duration(-ns)}"
     for (unit, size), (_, larger) in pairwise(_UNITS):

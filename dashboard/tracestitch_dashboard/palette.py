@@ -6,18 +6,20 @@ The colours themselves are in static/css/tokens.css, as the classes `service-0` 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 COLOURS = (
-    "#459bff", "#579170", "#f28904", "#a77abd", "#6362d4", "#49bd7c",
-    "#c5690f", "#a9acd1", "#736291", "#585c1a", "#554099", "#524d5d",
+    "#459bff", "#579170", "#f28904", "#a77abd", "#6362d4", "#49bd7c", "#c5690f", "#554099",
+    "#a9acd1", "#736291", "#585c1a", "#524d5d",
 )  # fmt: skip
 """Any two differ by at least 0.1 in OKLab for normal, red-blind and green-blind sight; none looks like an error."""
+STRONG = 8
+"""The first ones stand out; the others, close to grey, serve when those are taken."""
 
 
 def preferred(service: str) -> int:
     digest = hashlib.blake2b(service.encode("utf-8", "replace"), digest_size=4).digest()
-    return int.from_bytes(digest) % len(COLOURS)
+    return int.from_bytes(digest) % STRONG
 
 
 def assign(services: Iterable[str]) -> dict[str, int]:
@@ -26,10 +28,7 @@ def assign(services: Iterable[str]) -> dict[str, int]:
     assigned: dict[str, int] = {}
     taken: set[int] = set()
     for service in sorted(set(services)):
-        colour = preferred(service)
-        if len(taken) < len(COLOURS):
-            while colour in taken:
-                colour = (colour + 1) % len(COLOURS)
+        colour = _free(preferred(service), taken)
         assigned[service] = colour
         taken.add(colour)
     return assigned
@@ -40,9 +39,13 @@ def within(shown: Iterable[str], everywhere: Mapping[str, int]) -> dict[str, int
     names = sorted(set(shown))
     colours: dict[str, int] = {}
     for name in names:
-        colour = everywhere.get(name, preferred(name))
-        if len(names) <= len(COLOURS):
-            while colour in colours.values():
-                colour = (colour + 1) % len(COLOURS)
-        colours[name] = colour
+        colours[name] = _free(everywhere.get(name, preferred(name)), set(colours.values()))
     return colours
+
+
+def _free(wanted: int, taken: Collection[int]) -> int:
+    """The colour, or the next that is free: among the strong ones first. The wanted one where none is."""
+    if wanted not in taken:
+        return wanted
+    strong = [(wanted + step) % STRONG for step in range(1, STRONG)]
+    return next((colour for colour in (*strong, *range(STRONG, len(COLOURS))) if colour not in taken), wanted)

@@ -95,6 +95,6 @@ def as_json(document: Any, status: int = 200) -> Response:
     )
 
 
-def tail(path: str) -> str:
-    """The last two parts of a path: enough to know the file by."""
-    return "/".join(naming.shortened(path, 200).split("/")[-2:])
+def tail(path: str, parts: int = 2) -> str:
+    """The last parts of a path: enough to know the file by."""
+    return "/".join(naming.shortened(path, 200).split("/")[-parts:])

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 from tracestitch_collector.store.store import TraceSummary, Window
 
-WIDTH, HEIGHT = 1000, 96
+HEIGHT = 96
 MARGIN = 8
+EDGE = 0.7
+"""Percent left free at both sides, so that no dot is cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
     x: float
+    """Percent."""
     y: float
     kind: str
     """`error`, `finding` or `fine`; the form differs too."""
@@ -31,7 +34,7 @@ def scatter(traces: Sequence[TraceSummary], findings: Mapping[str, int], window:
     first, last = max(min(starts), window.start_ns), max(*starts, window.start_ns + 1)
     return tuple(
         Dot(
-            x=round(MARGIN + (WIDTH - 2 * MARGIN) * (summary.start_ns - first) / max(last - first, 1), 1),
+            x=round(EDGE + (100 - 2 * EDGE) * (summary.start_ns - first) / max(last - first, 1), 2),
             y=round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (height - low) / max(high - low, 1e-9), 1),
             kind="error" if summary.error_count else "finding" if findings.get(summary.trace_id) else "fine",
             summary=summary,

@@ -14,7 +14,8 @@ from tracestitch_collector.traces.critical_path import Segment
 from tracestitch_collector.traces.tree import Tree
 from tracestitch_dashboard import figures, palette
 from tracestitch_dashboard.timeline import marks as findings_marks
-from tracestitch_dashboard.timeline.laying import Ground, lay
+from tracestitch_dashboard.timeline.ground import Ground
+from tracestitch_dashboard.timeline.laying import lay
 from tracestitch_dashboard.timeline.row import ServiceShare, Timeline
 
 MOST_ROWS = 60_000

@@ -76,9 +76,9 @@ def ticks(frame: Frame) -> tuple[Tick, ...]:
 
 
 def nice_step(least: float) -> float:
-    """1, 2 or 5 times a power of ten, at least so large."""
+    """1, 2, 2.5 or 5 times a power of ten, at least so large."""
     power = 10 ** math.floor(math.log10(max(least, 1)))
-    for factor in (1, 2, 5, 10):
+    for factor in (1, 2, 2.5, 5, 10):
         if factor * power >= least:
             return float(factor * power)
     return float(10 * power)
@@ -88,10 +88,11 @@ def bar(row: Row, frame: Frame, view: View) -> Bar:
     shift = row.skew_ns if view.skew else 0
     left = frame.percent(row.start_ns + shift)
     right = max(frame.percent(row.end_ns + shift), left)
-    side, x = _label_place(left, right)
+    solid = _parts(row.solid, frame, shift)
+    side, x = _label_place(left, right, solid)
     return Bar(
         whole=_part(left, right),
-        solid=_parts(row.solid, frame, shift),
+        solid=solid,
         path=_parts(row.path, frame, shift) if view.path else (),
         label_x=round(x, 3),
         label_side=side,
@@ -99,12 +100,22 @@ def bar(row: Row, frame: Frame, view: View) -> Bar:
     )
 
 
-def _label_place(left: float, right: float) -> tuple[str, float]:
+def _label_place(left: float, right: float, solid: tuple[Part, ...]) -> tuple[str, float]:
     if right <= 78:
         return "after", max(right, 0)
     if left >= 24:
         return "before", min(left, 100)
-    return "inside", max(left, 0)
+    return "inside", _lightest(max(left, 0), min(right, 100), solid)
+
+
+def _lightest(left: float, right: float, solid: tuple[Part, ...]) -> float:
+    """The start of the longest stretch that is not solid, where text can be read."""
+    best, longest, cursor = left, 0.0, left
+    for part in (*solid, Part(x=right, width=0)):
+        if part.x - cursor > longest:
+            best, longest = cursor, part.x - cursor
+        cursor = max(cursor, part.x + part.width)
+    return best
 
 
 def _parts(intervals: Iterable[Interval], frame: Frame, shift: int) -> tuple[Part, ...]:

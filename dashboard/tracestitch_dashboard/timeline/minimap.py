@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tracestitch_dashboard.timeline.drawing import Frame, Part, bar
-from tracestitch_dashboard.timeline.row import Row, Timeline
+from tracestitch_dashboard.timeline.row import TOP, Row, Timeline
 from tracestitch_dashboard.timeline.view import View
 
 MOST_LINES = 400
@@ -36,7 +37,8 @@ class Minimap:
 def draw(timeline: Timeline) -> Minimap:
     """Of a trace with more spans than lines, the longest are drawn."""
     whole = Frame(start_ns=0, end_ns=timeline.duration_ns)
-    rows = [row for row in timeline.rows if row.kind in ("span", "repeat")]
+    every = timeline.rows
+    rows = [row for row in every if row.kind in ("span", "repeat") and not _is_member(row, every)]
     kept = _longest(rows)
     step = min((HEIGHT - 6) / max(len(kept), 1), 5.0)
     lines = tuple(
@@ -48,6 +50,11 @@ def draw(timeline: Timeline) -> Minimap:
         for place, row in enumerate(kept)
     )
     return Minimap(lines=lines, signs=tuple(_signs(rows, timeline, whole)))
+
+
+def _is_member(row: Row, rows: Sequence[Row]) -> bool:
+    """Of a repeat, which is drawn as one line."""
+    return row.parent != TOP and rows[row.parent].kind == "repeat"
 
 
 def _longest(rows: list[Row]) -> list[Row]:
@@ -65,7 +72,7 @@ def _signs(rows: list[Row], timeline: Timeline, whole: Frame) -> list[Sign]:
         if row.findings:
             title = timeline.marks[row.findings[0]].finding.title
             found.setdefault(("finding", round(x)), Sign(x=x, kind="finding", title=title))
-        if row.is_error and row.kind == "span":
+        if row.is_error:
             x = round(min(max(whole.percent(row.end_ns), 0.5), 99.5), 2)
             found.setdefault(("error", round(x)), Sign(x=x, kind="error", title=f"{row.name} failed"))
     return list(found.values())[:200]

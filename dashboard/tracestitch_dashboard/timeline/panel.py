@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tracestitch_collector import plain
-from tracestitch_collector.model import Attributes, AttributeValue, LogRecord, Span, SpanEvent
+from tracestitch_collector.model import LogRecord, Span, SpanEvent
 from tracestitch_collector.traces.code import location_in, place
 from tracestitch_collector.traces.gaps import Gap
 from tracestitch_collector.traces.repeats import Repeat
 from tracestitch_dashboard import figures
 from tracestitch_dashboard.timeline import naming
+from tracestitch_dashboard.timeline.facts import DESCRIBED, HTTP, SQL, Facts, Group, all_of, chosen, groups_of
 from tracestitch_dashboard.timeline.frames import Frame, frames_of
 from tracestitch_dashboard.timeline.marks import Mark
 from tracestitch_dashboard.timeline.row import Row, Timeline
-
-Facts = tuple[tuple[str, str], ...]
-"""Label to text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    title: str
-    attributes: Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +106,8 @@ def _of_span(row: Row, span: Span, self_ns: int, timeline: Timeline) -> Panel:
         marks=tuple(timeline.marks[index] for index in row.findings),
         facts=(*_span_facts(span, self_ns), *(("note", note) for note in row.notes), *_skew_facts(row)),
         statement=span.text("db.query.text"),
-        call=_chosen(span.attributes, _SQL if span.text("db.query.text") else _HTTP),
-        groups=_groups(span),
+        call=chosen(span.attributes, SQL if span.text("db.query.text") else HTTP),
+        groups=groups_of(span),
         logs=_logs_under(row, timeline),
         failures=tuple(_failure(event, span) for event in span.events if naming.is_exception(event)),
         links=tuple((link.trace_id, link.span_id) for link in span.links),
@@ -149,7 +141,7 @@ def _of_repeat(row: Row, repeat: Repeat, timeline: Timeline) -> Panel:
             ("p50 each", figures.duration(repeat.p50_ns)),
             ("slowest", figures.duration(repeat.max_ns)),
             *((("failed", figures.count(repeat.errors)),) if repeat.errors else ()),
-            *_chosen(first.attributes, _DESCRIBED),
+            *chosen(first.attributes, DESCRIBED),
         ),
         statement=one.statement,
         call=one.call,
@@ -179,8 +171,8 @@ def _of_log(row: Row, record: LogRecord) -> Panel:
         function=where.function if where else "",
         facts=(*((key, text) for key, text in facts if text), *(("note", note) for note in row.notes)),
         groups=(
-            Group(title="Log record", attributes=_all(record.attributes)),
-            Group(title="Process", attributes=_all(record.resource.attributes)),
+            Group(title="Log record", attributes=all_of(record.attributes)),
+            Group(title="Process", attributes=all_of(record.resource.attributes)),
         ),
         failures=(_failure(event, record),) if failed else (),
         raw=_raw(plain.log_to_json(record)),
@@ -197,7 +189,7 @@ def _of_event(row: Row, event: SpanEvent, timeline: Timeline) -> Panel:
         subtitle=f"{row.service} · {row.badge.lower()} in {naming.shortened(span.name)}",
         where=place(where),
         function=where.function if where else "",
-        groups=(Group(title="Event", attributes=_all(event.attributes)),),
+        groups=(Group(title="Event", attributes=all_of(event.attributes)),),
         failures=(_failure(event, span),) if naming.is_exception(event) else (),
         raw=_raw(plain.event_to_json(event)),
     )
@@ -254,7 +246,7 @@ def _span_facts(span: Span, self_ns: int) -> Facts:
     facts = [("own time", figures.duration(self_ns))]
     if span.status_code != "unset":
         facts.append(("status", status))
-    facts += _chosen(span.attributes, _DESCRIBED)
+    facts += chosen(span.attributes, DESCRIBED)
     if span.is_error and span.text("error.type"):
         facts.append(("error", span.text("error.type")))
     facts.append(("span", span.span_id))
@@ -265,78 +257,6 @@ def _skew_facts(row: Row) -> Facts:
     if not row.skew_ns:
         return ()
     return (("clock", f"seems {figures.duration(row.skew_ns)} off; shown as sent unless “Skew” is on"),)
-
-
-_DESCRIBED = {
-    "url.path": "path",
-    "http.response.status_code": "status code",
-    "db.system.name": "database",
-    "db.namespace": "name",
-    "db.response.returned_rows": "rows",
-    "tracestitch.db.in_transaction": "in transaction",
-    "messaging.system": "messaging",
-    "messaging.destination.name": "queue",
-    "messaging.message.id": "task id",
-    "tracestitch.celery.state": "state",
-}
-_SQL = {
-    "db.system.name": "database",
-    "db.namespace": "name",
-    "db.operation.name": "operation",
-    "db.collection.name": "table",
-    "db.response.returned_rows": "rows",
-    "tracestitch.db.in_transaction": "in transaction",
-    "server.address": "server",
-    "server.port": "port",
-}
-_HTTP = {
-    "http.request.method": "method",
-    "url.full": "address",
-    "http.route": "route",
-    "url.path": "path",
-    "url.query": "query",
-    "http.response.status_code": "status code",
-    "server.address": "server",
-    "server.port": "port",
-    "client.address": "client",
-    "user_agent.original": "user agent",
-    "network.protocol.version": "protocol",
-    "tracestitch.http.client": "library",
-    "tracestitch.timeout.connect_s": "connect timeout, s",
-    "tracestitch.timeout.read_s": "read timeout, s",
-    "tracestitch.timeout.missing": "no timeout",
-    "tracestitch.response.content_type": "content type",
-    "tracestitch.response.body_shape": "shape of the body",
-}
-
-
-def _chosen(attributes: Attributes, labels: Mapping[str, str]) -> Facts:
-    return tuple((label, text_of(attributes[key])) for key, label in labels.items() if key in attributes)
-
-
-def text_of(value: AttributeValue) -> str:
-    """A value as it is written in the panel: text is itself, the rest as JSON."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(plain.value_to_json(value), ensure_ascii=False)
-
-
-def _all(attributes: Attributes, more: Iterable[tuple[str, AttributeValue]] = ()) -> Facts:
-    listed = [(key, text_of(value)) for key, value in sorted(attributes.items())]
-    return (*listed, *((f"{key} (again)", text_of(value)) for key, value in more))
-
-
-def _groups(span: Span) -> tuple[Group, ...]:
-    scope = (("name", span.scope.name), ("version", span.scope.version))
-    found = (
-        Group(title="Span", attributes=_all(span.attributes, span.duplicate_attributes)),
-        Group(title="Process", attributes=_all(span.resource.attributes)),
-        Group(
-            title="Instrumentation",
-            attributes=(*((key, text) for key, text in scope if text), *_all(span.scope.attributes)),
-        ),
-    )
-    return tuple(group for group in found if group.attributes)
 
 
 def _logs_under(row: Row, timeline: Timeline) -> tuple[tuple[str, Row], ...]:

@@ -26,7 +26,7 @@ export function ticks(frame) {
 
 function niceStep(least) {
   const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
-  for (const factor of [1, 2, 5, 10]) if (factor * power >= least) return factor * power;
+  for (const factor of [1, 2, 2.5, 5, 10]) if (factor * power >= least) return factor * power;
   return 10 * power;
 }
 
@@ -34,18 +34,30 @@ export function barOf(row, frame, view) {
   const shift = view.skew ? row.w || 0 : 0;
   const left = percent(frame, row.a + shift);
   const right = Math.max(percent(frame, row.z + shift), left);
+  const solid = parts(row.o, frame, shift);
   let side = "inside";
-  let x = Math.max(left, 0);
+  let x = 0;
   if (right <= 78) [side, x] = ["after", Math.max(right, 0)];
   else if (left >= 24) [side, x] = ["before", Math.min(left, 100)];
+  else x = lightest(Math.max(left, 0), Math.min(right, 100), solid);
   return {
     whole: part(left, right),
-    solid: parts(row.o, frame, shift),
+    solid,
     path: view.path ? parts(row.c, frame, shift) : [],
     labelX: round(x),
     side,
     seen: right >= 0 && left <= 100,
   };
+}
+
+// The start of the longest stretch that is not solid, where text can be read.
+function lightest(left, right, solid) {
+  let [best, longest, cursor] = [left, 0, left];
+  for (const { x, width } of [...solid, { x: right, width: 0 }]) {
+    if (x - cursor > longest) [best, longest] = [cursor, x - cursor];
+    cursor = Math.max(cursor, x + width);
+  }
+  return best;
 }
 
 function parts(intervals, frame, shift) {

@@ -2,6 +2,7 @@
 const UNITS = [["ns", 1], ["µs", 1e3], ["ms", 1e6], ["s", 1e9], ["min", 60e9], ["h", 3600e9], ["d", 86400e9]];
 
 export function duration(ns) {
+  if (ns === 0) return "0 ms";
   if (ns < 0) return `−${duration(-ns)}`;
   for (let index = 0; index < UNITS.length - 1; index++) {
     const [unit, size] = UNITS[index];
