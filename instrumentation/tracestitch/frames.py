@@ -1,7 +1,7 @@
 """Evidence in the code: which line of the user's own code led here, and the frames of an exception.
 
 User code is what is neither the standard library nor an installed package nor this agent, and besides the
-app's own packages wherever they are installed.
+app's own packages wherever they are installed. The user's templates are code, too.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 
 from opentelemetry.util.types import AttributeValue
 
+from tracestitch import templates
 from tracestitch.settings import app_packages
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -40,7 +41,8 @@ _RUNNERS = frozenset(
     {"IPython", "celery", "coverage", "daphne", "debugpy", "django", "eventlet", "flask", "gevent", "granian"}
     | {"gunicorn", "hypercorn", "pytest", "tracestitch", "uvicorn", "waitress", "werkzeug"}
 )
-_LIBRARY, _USER, _BOUNDARY = 0, 1, 2
+_DJANGO_TEMPLATES = os.sep + os.path.join("django", "template", "base.py")
+_LIBRARY, _USER, _BOUNDARY, _TEMPLATE = 0, 1, 2, 3
 _MAX_CACHED = 20_000
 _MAX_FRAMES = 60
 
@@ -117,10 +119,15 @@ class CodeMap:
             if found and self._is_apps(inside):
                 return _USER
             if found:
-                return _BOUNDARY if path.endswith(_FRAMEWORK_BOUNDARIES) else _LIBRARY
+                return self._of_library(path)
         if path.startswith((_STANDARD_LIBRARY, _SCRIPTS)):
             return _LIBRARY
         return _USER
+
+    def _of_library(self, path: str) -> int:
+        if path.endswith(_FRAMEWORK_BOUNDARIES):
+            return _BOUNDARY
+        return _TEMPLATE if path.endswith(_DJANGO_TEMPLATES) else _LIBRARY
 
     def _is_apps(self, inside: str) -> bool:
         top = inside.partition(os.sep)[0].removesuffix(".py")
@@ -175,7 +182,7 @@ def is_user_code(code: CodeType) -> bool:
 
 
 def user_frame(skip: int = 0) -> CodeLocation | None:
-    """The innermost frame of user code, or None when the call did not come through any."""
+    """The innermost frame of user code or line of a user's template; None when the call came through neither."""
     kinds, kind = _CODE.kinds, _CODE.kind
     frame: FrameType | None = sys._getframe(1 + skip)
     while frame is not None:
@@ -183,7 +190,11 @@ def user_frame(skip: int = 0) -> CodeLocation | None:
         found = kinds.get(file)
         if found is None:
             found = kind(file)
-        if found:
+        if found == _TEMPLATE:
+            rendered = templates.django_line(frame)
+            if rendered is not None and is_user_file(rendered[0]):
+                return _CODE.location(*rendered)
+        elif found:
             return frame_location(frame) if found == _USER else None
         frame = frame.f_back
     return None
@@ -191,6 +202,10 @@ def user_frame(skip: int = 0) -> CodeLocation | None:
 
 def frame_location(frame: FrameType) -> CodeLocation:
     code = frame.f_code
+    if not code.co_filename.endswith(".py"):
+        rendered = templates.jinja_line(frame)
+        if rendered is not None:
+            return _CODE.location(*rendered)
     return _CODE.location(code.co_filename, frame.f_lineno, _qualified(frame, code))
 
 

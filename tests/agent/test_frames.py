@@ -16,7 +16,7 @@ from tracestitch import frames
 from tracestitch.frames import CodeLocation, CodeMap
 
 SITE = os.sep.join(["", "venv", "lib", "python3.11", "site-packages", ""])
-_LIBRARY, _USER, _BOUNDARY = 0, 1, 2
+_LIBRARY, _USER, _BOUNDARY, _TEMPLATE = 0, 1, 2, 3
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ _LIBRARY, _USER, _BOUNDARY = 0, 1, 2
         (SITE + "company/billing/views.py", _USER),
         (SITE + "company/other/views.py", _LIBRARY),
         (SITE + "django/core/handlers/base.py", _BOUNDARY),
+        (SITE + "django/template/base.py", _TEMPLATE),
         ("/usr/lib/python3/dist-packages/yaml/__init__.py", _LIBRARY),
         (os.__file__, _LIBRARY),
         ("<frozen importlib._bootstrap>", _LIBRARY),
