@@ -235,10 +235,12 @@ class LogReader:
     def sync(self) -> None:
         """Makes what was read durable, so that a position may be recorded as covered: records are visible
         a moment before their own writer has synced them."""
-        segment, _ = self._locate()
-        if segment is None:
+        position = self.position  # may move on meanwhile: this may be called while another thread reads
+        segments = [segment for segment in _segments(self._folder) if segment.first <= position]
+        if not segments:
             return
-        file = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+        # What lies before this segment was durable before it was begun.
+        file = os.open(segments[-1].path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             _sync(file)
         finally:

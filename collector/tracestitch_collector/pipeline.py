@@ -24,6 +24,7 @@ from tracestitch_collector.log import Kind
 from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
 from tracestitch_collector.outputs.prometheus import Aggregator, serve
 from tracestitch_collector.process.dead_letters import DeadLetters
+from tracestitch_collector.process.durability import Durability
 from tracestitch_collector.process.intake import MAX_RECORDS, SEEN_NS, Intake, Portion
 from tracestitch_collector.process.tally import Tally
 from tracestitch_collector.settings import Settings
@@ -37,9 +38,6 @@ PORTION_BYTES = 4 * 1024 * 1024
 """Inflated bytes that become one batch."""
 IDLE_S = 0.1
 """Pause before the logs are looked at again; with it data is searchable well within a second."""
-SYNC_ROWS = 98_304
-SYNC_BYTES = 64 * 1024 * 1024
-SYNC_AGE_S = 30.0
 MAX_PAUSE_S = 5.0
 SIGNALS: dict[Kind, Signal] = {
     Kind.TRACES: "traces",
@@ -79,9 +77,7 @@ class Pipeline:
         self._stop = stop
         self._clock = clock
         self._decoder = Decoder()
-        self._unsynced_rows = 0
-        self._unsynced_bytes = 0
-        self._synced_at = time.monotonic()
+        self._durability = Durability(store=store, intake=intake, tally=tally)
         # Where each batch goes, in order: the store is the place of truth, so it comes first.
         self._outputs: Sequence[Output] = (
             Output("store", self._to_store),
@@ -92,7 +88,7 @@ class Pipeline:
         while not self._stop.is_set():
             if not self.step():
                 self._stop.wait(IDLE_S)
-        self._sync()
+        self._durability.finish(self._clock())
 
     def step(self) -> bool:
         """Takes one portion through; whether there may be more at once."""
@@ -100,18 +96,14 @@ class Pipeline:
         if portion is None:
             self._tally.lag(0.0)
             self._tally.backlog(0)
-            self._sync_if(time.monotonic() - self._synced_at >= SYNC_AGE_S)
+            self._durability.attend(self._clock(), self._stop)
             return False
         self._tally.lag((self._clock() - portion.oldest_ns) / 1e9)
         batch = self._taken(portion)
         if batch is None:
             return False
         self._account(portion, batch)
-        self._sync_if(
-            self._unsynced_rows >= SYNC_ROWS
-            or self._unsynced_bytes >= SYNC_BYTES
-            or time.monotonic() - self._synced_at >= SYNC_AGE_S
-        )
+        self._durability.attend(self._clock(), self._stop)
         return portion.size >= PORTION_BYTES // 4 or portion.records >= MAX_RECORDS // 4
 
     def _taken(self, portion: Portion) -> Batch | None:
@@ -201,8 +193,7 @@ class Pipeline:
         self._tally.received(portion.records, portion.size)
         self._tally.duplicates(portion.duplicates)
         self._tally.left_out("metrics", "not stored", len(portion.requests.get(Kind.METRICS, ())))
-        self._unsynced_rows += len(batch.spans) + len(batch.logs) + len(batch.findings)
-        self._unsynced_bytes += portion.size
+        self._durability.note(len(batch.spans) + len(batch.logs) + len(batch.findings), portion.size)
         self._tally.backlog(self._intake.backlog_bytes())
         if self._dead_letters.discarded:
             self._tally.fact(
@@ -211,23 +202,6 @@ class Pipeline:
         damaged, text = self._intake.damage()
         if damaged:
             self._tally.fact("damaged places in the log", f"{damaged}; {text}")
-
-    def _sync_if(self, due: bool) -> None:
-        if due:
-            self._sync()
-
-    def _sync(self) -> None:
-        self._synced_at = time.monotonic()
-        try:
-            self._intake.make_durable()
-            self._intake.trim(self._store.sync())
-        except (Unavailable, OSError) as error:
-            self._tally.problem("sync", f"what was received cannot be made durable in the store: {error}")
-            logger.warning("sync failed, trying again: %s", error)
-            return
-        self._tally.problem("sync", "")
-        self._unsynced_rows = self._unsynced_bytes = 0
-        self._intake.forget(self._clock())
 
 
 def opened(settings: Settings, tally: Tally, stop: threading.Event) -> Store | None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -222,6 +222,9 @@ class Troubled:
 
     def sync(self) -> Offsets:
         return self._store.sync()
+
+    def begin_sync(self) -> Callable[[], Offsets]:
+        return self._store.begin_sync()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -26,7 +26,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 PIPELINE = """
 import sys
 from tracestitch_collector import pipeline
-pipeline.SYNC_AGE_S = 0.2  # so that kills fall into syncs too
+from tracestitch_collector.process import durability
+durability.AGE_S = 0.2  # so that kills fall into syncs too
 sys.exit(pipeline.main())
 """
 

@@ -53,6 +53,9 @@ class MemoryStore:
     def sync(self) -> Offsets:
         return {}
 
+    def begin_sync(self) -> Callable[[], Offsets]:
+        return lambda: {}
+
     def covered(self) -> Offsets:
         return {}
 
@@ -70,6 +73,10 @@ class MemoryStore:
             spans=tuple(sorted(spans, key=lambda span: (span.start_ns, span.span_id))),
             logs=tuple(sorted(logs, key=lambda record: record.time_ns)),
         )
+
+    def traces(self, trace_ids: Sequence[str]) -> tuple[Trace, ...]:
+        found = (self.trace(trace_id) for trace_id in dict.fromkeys(trace_ids))
+        return tuple(trace for trace in found if trace is not None)
 
     def search(self, query: TraceQuery) -> TracePage:
         self._answer()

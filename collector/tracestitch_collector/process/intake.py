@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -134,21 +135,25 @@ class Intake:
         before = self._seen.get(record.digest)
         if before is not None and record.received_ns - before <= SEEN_NS:
             return True
+        self._seen.pop(record.digest, None)  # to the end: `forget` relies on the order
         self._seen[record.digest] = record.received_ns
         return False
 
     def forget(self, now_ns: int) -> None:
         """Drops what is too old to be sent again."""
-        self._seen = {digest: moment for digest, moment in self._seen.items() if now_ns - moment <= SEEN_NS}
+        for digest, _ in list(
+            itertools.takewhile(lambda item: now_ns - item[1] > SEEN_NS, self._seen.items())
+        ):
+            del self._seen[digest]
 
     def make_durable(self) -> None:
-        """What was read may be recorded as covered only once it is on disk itself."""
-        for reader in self._readers.values():
+        """What was read may be recorded as covered only once it is on disk itself. Any thread may call this."""
+        for reader in list(self._readers.values()):
             reader.sync()
 
     def trim(self, covered: Offsets) -> None:
-        """Removes what no output needs any more."""
-        for name in self._readers:
+        """Removes what no output needs any more. Any thread may call this."""
+        for name in list(self._readers):
             trim(self._folder / name, covered.get(name, 0))
 
     def backlog_bytes(self) -> int:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -241,7 +241,13 @@ class Store(Protocol):
         ...
 
     def sync(self) -> Offsets:
-        """Makes everything written so far durable and returns what the logs need no longer keep."""
+        """Makes everything written so far durable and returns what the logs need no longer keep. Raises
+        `Unavailable` when it could not; nothing is lost then and the next sync makes up for it."""
+        ...
+
+    def begin_sync(self) -> Callable[[], Offsets]:
+        """`sync` in two steps: returns at once with what makes durable everything written until now, to be called
+        once, from any thread, while batches go on being written. One at a time."""
         ...
 
     def covered(self) -> Offsets:

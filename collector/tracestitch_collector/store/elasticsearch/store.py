@@ -112,9 +112,17 @@ class ElasticsearchStore:
     def sync(self) -> Offsets:
         """Elasticsearch has fsynced what it acknowledged (index.translog.durability), so only the offsets are
         left to write."""
+        return self.begin_sync()()
+
+    def begin_sync(self) -> Callable[[], Offsets]:
         self._refuse_unless_writing()
-        write_offsets(self._settings.data, self._written)
-        return dict(self._written)
+        written = dict(self._written)
+
+        def record() -> Offsets:
+            write_offsets(self._settings.data, written)
+            return written
+
+        return record
 
     def covered(self) -> Offsets:
         return read_offsets(self._settings.data)

@@ -38,8 +38,12 @@ def place(path: Path, write: Callable[[Path], None], *, durable: bool) -> None:
     """Writes a file under another name and renames it into place, so that nobody sees half of it. A durable
     one survives a power cut once its folder is synced too (`sync_folder`)."""
     unfinished = unfinished_name(path)
-    write(unfinished)
-    settle(path, durable=durable)
+    try:
+        write(unfinished)
+        settle(path, durable=durable)
+    except OSError:  # a full disk needs the room
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def unfinished_name(path: Path) -> Path:

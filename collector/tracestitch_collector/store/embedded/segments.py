@@ -165,3 +165,16 @@ def _batched(paths: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
                     waiting = []
     if waiting:
         yield pa.concat_tables(waiting)
+
+
+def unreadable(path: Path) -> bool:
+    """Whether the file is there and not what it should be."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except FileNotFoundError:
+        return False
+    except (pa.ArrowException, OSError):
+        return True
+    return False

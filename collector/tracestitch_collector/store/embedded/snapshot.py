@@ -20,6 +20,7 @@ from tracestitch_collector.store.embedded import hot, manifest
 from tracestitch_collector.store.embedded.hot import HotName, Tables
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
+from tracestitch_collector.store.embedded.segments import unreadable
 
 ATTEMPTS = 50
 PAUSE_S = 0.01
@@ -137,7 +138,7 @@ class Snapshots:
     def set_aside_unreadable(self, snapshot: Snapshot) -> None:
         """Looks for segments that are there and cannot be read, and passes over them from now on."""
         names = [segment.file_name for segment in snapshot.manifest.segments]
-        found = {name for name in names if _unreadable(self._layout.segments / name)}
+        found = {name for name in names if unreadable(self._layout.segments / name)}
         with self._lock:
             self._damaged |= found
 
@@ -194,16 +195,3 @@ def _nothing() -> Tables:
         logs=hot.compact(LOGS.empty_table()),
         findings=FINDINGS.empty_table(),
     )
-
-
-def _unreadable(path: Path) -> bool:
-    """Whether the file is there and not what it should be."""
-    try:
-        with pq.ParquetFile(path) as file:
-            for group in range(file.num_row_groups):
-                file.read_row_group(group)
-    except FileNotFoundError:
-        return False
-    except (pa.ArrowException, OSError):
-        return True
-    return False

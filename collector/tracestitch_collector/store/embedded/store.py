@@ -66,6 +66,9 @@ class EmbeddedStore:
     def sync(self) -> Offsets:
         return self._own_writer().sync()
 
+    def begin_sync(self) -> Callable[[], Offsets]:
+        return self._own_writer().begin_sync()
+
     def covered(self) -> Offsets:
         return self._own_writer().covered()
 

@@ -7,32 +7,38 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tracestitch_collector.errors import BadConfiguration, Unavailable
-from tracestitch_collector.store.embedded import digests, findings, hot, manifest
-from tracestitch_collector.store.embedded.hot import FAN_IN, HotName, Tables
-from tracestitch_collector.store.embedded.layout import Layout, stored_name, sync_folder
+from tracestitch_collector.errors import BadConfiguration, TracestitchError, Unavailable
+from tracestitch_collector.store.embedded import digests, findings, hot, manifest, recovery
+from tracestitch_collector.store.embedded.hot import HotName, Tables
+from tracestitch_collector.store.embedded.layout import Layout, stored_name
 from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
 from tracestitch_collector.store.embedded.retention import kept, run_to_merge
-from tracestitch_collector.store.embedded.segments import merge_segments, write_segment
+from tracestitch_collector.store.embedded.segments import merge_segments, unreadable, write_segment
+from tracestitch_collector.store.embedded.tail import Tail
 from tracestitch_collector.store.store import Batch, Offsets
 
 
-@dataclass(frozen=True, slots=True)
-class _Hot:
-    name: HotName
-    tables: Tables
-    level: int
-    """0 for a batch, one more for each merge."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frozen:
+    """What one sync makes durable: everything written until it began."""
+
+    hot: tuple[HotName, ...]
+    hot_covered: int
+    offsets: Offsets
+    digests: Mapping[bytes, int]
+    duplicates: int
 
 
 class Writer:
+    """One thread writes and begins syncs; the work of a sync may be done by another one meanwhile. What both
+    look at (the digests) is replaced whole and never changed in place by the other one."""
+
     def __init__(
         self, layout: Layout, *, clock: Callable[[], int], retention_ns: int, max_bytes: int
     ) -> None:
@@ -51,18 +57,17 @@ class Writer:
 
     def _open(self) -> None:
         """Begins a new run: what the last one left in hot files is still in the logs and comes again."""
-        found = manifest.load(self._layout)
-        sound, damaged = _set_aside(self._layout, found)
-        self._manifest = replace(
-            found, run=found.run + 1, hot_covered=0, segments=sound, damaged=found.damaged + damaged
-        )
+        found = recovery.sound_manifest(self._layout)
+        self._manifest = replace(found, run=found.run + 1, hot_covered=0)
         manifest.save(self._layout, self._manifest)
-        _sweep(self._layout, self._manifest)
+        recovery.sweep(self._layout, self._manifest)
         self._durable_digests = digests.read(self._layout, self._manifest.digests)
+        self._frozen_digests: dict[bytes, int] = {}
         self._new_digests: dict[bytes, int] = {}
-        self._hot: list[_Hot] = []
-        self._batches = 0
+        self._tail = Tail(self._layout, self._manifest.run)
         self._offsets = dict(self._manifest.covered)
+        self._duplicates = self._manifest.duplicates
+        self._begun: _Frozen | None = None
 
     def close(self) -> None:
         os.close(self._lock)
@@ -77,7 +82,7 @@ class Writer:
         tables = self._without_repeats(batch)
         try:
             if len(tables.spans) or len(tables.logs) or len(tables.findings):
-                self._append(tables)
+                self._tail.append(tables)
         except OSError as error:
             raise Unavailable(f"{self._layout.hot} cannot be written: {error}; free space") from error
         received = digests.received((tables.spans, tables.logs))
@@ -87,77 +92,79 @@ class Writer:
         self._offsets.update(batch.end)
 
     def _without_repeats(self, batch: Batch) -> Tables:
-        repeated = [
-            digest
-            for digest in batch.digests
-            if digest in self._new_digests or digest in self._durable_digests
-        ]
+        # In the order in which they move on, so that none is missed while a sync ends.
+        known = (self._new_digests, self._frozen_digests, self._durable_digests)
+        repeated = [digest for digest in batch.digests if any(digest in each for each in known)]
         spans, logs = (_without(table, repeated) for table in (batch.spans, batch.logs))
-        left_out = len(batch.spans) - len(spans) + len(batch.logs) - len(logs)
-        if left_out:
-            self._manifest = replace(self._manifest, duplicates=self._manifest.duplicates + left_out)
+        self._duplicates += len(batch.spans) - len(spans) + len(batch.logs) - len(logs)
         return Tables(spans=_compact(spans), logs=_compact(logs), findings=batch.findings)
 
-    def _append(self, tables: Tables) -> None:
-        number = self._batches + 1
-        self._place(_Hot(HotName(self._manifest.run, number, number), tables, 0))
-        self._batches = number
-        with suppress(OSError):  # a full disk: the batch itself is in place, merging can wait
-            while len(self._hot) >= FAN_IN and self._hot[-FAN_IN].level == self._hot[-1].level:
-                self._merge_last()
-
-    def _place(self, item: _Hot) -> None:
-        hot.write(self._layout.hot, item.name, item.tables)
-        self._hot.append(item)
-
-    def _merge_last(self) -> None:
-        parts = self._hot[-FAN_IN:]
-        name = HotName(self._manifest.run, parts[0].name.first, parts[-1].name.last)
-        whole = _Hot(name, hot.merged([part.tables for part in parts]), parts[0].level + 1)
-        hot.write(self._layout.hot, name, whole.tables)
-        self._hot[-FAN_IN:] = [whole]
-        for part in parts:
-            (self._layout.hot / part.name.file_name).unlink()
-
     def sync(self) -> Offsets:
-        if not self._hot and self._offsets == self._manifest.covered:
-            return self.covered()
+        return self.begin_sync()()
+
+    def begin_sync(self) -> Callable[[], Offsets]:
+        """Fixes what is to become durable; the work itself is left to the caller, in any thread, once."""
+        if self._begun is not None:
+            raise TracestitchError("a sync of this store is still under way: let it end first")
+        names = self._tail.freeze()
+        # What a sync that failed had frozen comes along.
+        self._frozen_digests = {**self._frozen_digests, **self._new_digests}
+        self._new_digests = {}
+        frozen = self._begun = _Frozen(
+            hot=names,
+            hot_covered=self._tail.batches,
+            offsets=dict(self._offsets),
+            digests=self._frozen_digests,
+            duplicates=self._duplicates,
+        )
+        return lambda: self._finish(frozen)
+
+    def _finish(self, frozen: _Frozen) -> Offsets:
         try:
-            grown = self._with_hot(self._manifest)
-            after = self._merge_small(self._without_expired(grown))
-            manifest.save(self._layout, after)
+            if frozen.hot or frozen.offsets != self._manifest.covered:
+                self._make_durable(frozen)
+            return self.covered()
         except OSError as error:
             raise Unavailable(
                 f"{self._layout.segments} cannot be written: {error}; free space or lower --max-size"
             ) from error
+        finally:
+            self._begun = None
+
+    def _make_durable(self, frozen: _Frozen) -> None:
+        grown = self._with_frozen(self._manifest, frozen)
+        after = self._merge_small(self._without_expired(grown))
+        manifest.save(self._layout, after)
         left_behind = (self._manifest.files() | grown.files()) - after.files()
         self._manifest = after
-        self._forget_hot()
+        self._tail.forget()
+        self._forget_digests(frozen)
         for name in left_behind:
             (self._layout.segments / name).unlink(missing_ok=True)
-        return self.covered()
+        pa.default_memory_pool().release_unused()
 
-    def _with_hot(self, current: Manifest) -> Manifest:
-        """The manifest with everything written so far in segments."""
+    def _with_frozen(self, current: Manifest, frozen: _Frozen) -> Manifest:
+        """The manifest with everything that is frozen in segments."""
         new_id = current.next_id
         segments = list(current.segments)
-        if self._hot:
-            whole = hot.merged([item.tables for item in self._hot])
+        if frozen.hot:
+            whole = self._tail.read(frozen.hot)
             parts: tuple[tuple[Signal, pa.Table], ...] = (("spans", whole.spans), ("logs", whole.logs))
             segments += [
                 write_segment(self._layout, new_id, signal, table) for signal, table in parts if len(table)
             ]
             current = self._with_findings(current, whole.findings, new_id)
         files = current.digests
-        if self._new_digests:
-            files = (*files, digests.write(self._layout, new_id, self._new_digests))
+        if frozen.digests:
+            files = (*files, digests.write(self._layout, new_id, frozen.digests))
         return replace(
             current,
-            hot_covered=self._batches,
+            hot_covered=frozen.hot_covered,
             next_id=new_id + 1,
-            covered=dict(self._offsets),
+            covered=dict(frozen.offsets),
             segments=tuple(segments),
             digests=files,
+            duplicates=frozen.duplicates,
         )
 
     def _with_findings(self, current: Manifest, new: pa.Table, new_id: int) -> Manifest:
@@ -180,24 +187,27 @@ class Writer:
         parts = run_to_merge(current.segments)
         if not parts:
             return current
-        whole = merge_segments(self._layout, current.next_id, parts)
+        try:
+            whole = merge_segments(self._layout, current.next_id, parts)
+        except (OSError, pa.ArrowException):
+            # Merging is only tidying up: it must not keep what is new from becoming durable.
+            return recovery.without(self._layout, current, self._damaged(parts))
         at = current.segments.index(parts[0])
         others = [segment for segment in current.segments if segment not in parts]
         return replace(current, next_id=current.next_id + 1, segments=(*others[:at], whole, *others[at:]))
 
-    def _forget_hot(self) -> None:
-        for item in self._hot:
-            (self._layout.hot / item.name.file_name).unlink(missing_ok=True)
-        self._hot = []
+    def _damaged(self, parts: list[Segment]) -> set[Segment]:
+        return {part for part in parts if unreadable(self._layout.segments / part.file_name)}
+
+    def _forget_digests(self, frozen: _Frozen) -> None:
         oldest_ns = self._clock() - digests.KEPT_NS
         self._durable_digests = {
             digest: moment
-            for known in (self._durable_digests, self._new_digests)
+            for known in (self._durable_digests, frozen.digests)
             for digest, moment in known.items()
             if moment >= oldest_ns
         }
-        self._new_digests = {}
-        pa.default_memory_pool().release_unused()
+        self._frozen_digests = {}
 
 
 def _compact(table: pa.Table) -> pa.Table:
@@ -219,29 +229,3 @@ def _lock(path: Path) -> int:
         os.close(file)
         raise BadConfiguration(f"another process writes the store in {path.parent}; stop it first") from error
     return file
-
-
-def _set_aside(layout: Layout, found: Manifest) -> tuple[tuple[Segment, ...], int]:
-    """The segments whose file is there in its full length, and how many are not; those go to `damaged/`."""
-    sizes: Mapping[str, int] = {path.name: path.stat().st_size for path in layout.segments.iterdir()}
-    sound = tuple(
-        segment
-        for segment in found.segments
-        if sizes.get(segment.file_name) == segment.bytes and segment.index_name in sizes
-    )
-    for segment in set(found.segments) - set(sound):
-        layout.damaged.mkdir(exist_ok=True)
-        for name in {segment.file_name, segment.index_name} & sizes.keys():
-            os.replace(layout.segments / name, layout.damaged / name)
-    return sound, len(found.segments) - len(sound)
-
-
-def _sweep(layout: Layout, live: Manifest) -> None:
-    """Removes what no manifest names: hot files of the last run, and files a crash left unnamed."""
-    for path in layout.hot.iterdir():
-        path.unlink()
-    wanted = live.files() | {"writer.lock"}
-    for path in layout.segments.iterdir():
-        if path.name not in wanted:
-            path.unlink()
-    sync_folder(layout.segments)

@@ -1,0 +1,79 @@
+"""The hot tail of one run of the writer: which hot files there are, small ones merged, and those that are just
+being moved into a segment, which nothing touches meanwhile.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tracestitch_collector.errors import TracestitchError
+from tracestitch_collector.store.embedded import hot
+from tracestitch_collector.store.embedded.hot import FAN_IN, HotName, Tables
+from tracestitch_collector.store.embedded.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class _Hot:
+    name: HotName
+    level: int
+    """0 for a batch, one more for each merge."""
+
+
+class Tail:
+    """Only names are kept: the rows are read back from the files, so that they are in memory once and briefly.
+    `append` and `freeze` are the writing thread's; `forget` may come from another one."""
+
+    def __init__(self, layout: Layout, run: int) -> None:
+        self._layout = layout
+        self._run = run
+        self._growing: list[_Hot] = []
+        self._frozen: tuple[HotName, ...] = ()
+        self._batches = 0
+
+    @property
+    def batches(self) -> int:
+        """How many this run has appended."""
+        return self._batches
+
+    def append(self, tables: Tables) -> None:
+        """Makes a batch visible. Raises OSError with nothing of it left when it cannot be written."""
+        number = self._batches + 1
+        name = HotName(self._run, number, number)
+        hot.write(self._layout.hot, name, tables)
+        self._batches = number
+        self._growing.append(_Hot(name, 0))
+        with suppress(OSError):  # a full disk: the batch itself is in place, merging can wait
+            while len(self._growing) >= FAN_IN and self._growing[-FAN_IN].level == self._growing[-1].level:
+                self._merge_last()
+
+    def _merge_last(self) -> None:
+        parts = self._growing[-FAN_IN:]
+        name = HotName(self._run, parts[0].name.first, parts[-1].name.last)
+        hot.write(self._layout.hot, name, self.read(tuple(part.name for part in parts)))
+        self._growing[-FAN_IN:] = [_Hot(name, parts[0].level + 1)]
+        for part in parts:
+            (self._layout.hot / part.name.file_name).unlink()
+
+    def freeze(self) -> tuple[HotName, ...]:
+        """Every file there is now; none of them is merged any more. What was frozen before and never forgotten
+        is among them."""
+        self._frozen = (*self._frozen, *(item.name for item in self._growing))
+        self._growing = []
+        return self._frozen
+
+    def read(self, names: tuple[HotName, ...]) -> Tables:
+        """Their rows in one piece."""
+        try:
+            return hot.merged([hot.read(self._layout.hot, name) for name in names])
+        except FileNotFoundError as error:
+            # No retry would bring it back. The logs still hold it: a new run reads them again.
+            raise TracestitchError(
+                f"{error.filename} is gone although the store still needs it; leave the data folder to Tracestitch"
+            ) from error
+
+    def forget(self) -> None:
+        """Removes what is frozen: segments hold it."""
+        names, self._frozen = self._frozen, ()
+        for name in names:
+            (self._layout.hot / name.file_name).unlink(missing_ok=True)
