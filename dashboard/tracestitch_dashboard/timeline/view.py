@@ -55,6 +55,9 @@ class View:
             found["view"] = self.view
         return found
 
+    def selecting(self, row_id: str, tab: str = TABS[0]) -> View:
+        return replace(self, span=row_id, tab=tab)
+
     def with_toggled(self, row_id: str) -> View:
         return replace(self, toggled=self.toggled ^ {row_id})
 
