@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -16,10 +16,11 @@ from tracestitch_dashboard.app import create_app
 
 
 @contextmanager
-def running(store: Store, settings: Settings) -> Iterator[str]:
+def running(store: Store, settings: Settings, clock_ns: Callable[[], int] = time.time_ns) -> Iterator[str]:
     """Yields its address."""
     listener = sockets.bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(store, settings), log_level="warning", lifespan="off"))
+    app = create_app(store, settings, clock_ns)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 60
