@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tracestitch_collector.checks import traffic
 from tracestitch_collector.checks.catalogue import CHECKS, Check, Evaluation, evaluate
 from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, to_json
-from tracestitch_collector.checks.ledger import Ledger
+from tracestitch_collector.checks.ledger import Ledger, Seen
 from tracestitch_collector.checks.sampling import SECOND_NS, Sampler
 from tracestitch_collector.errors import BadConfiguration, TracestitchError, Unavailable
 from tracestitch_collector.log import Kind, LogWriter, PendingRecord
@@ -68,6 +69,7 @@ class Checking:
         self._ledger: Ledger | None = None
         self._inventories: tuple[Inventory, ...] = ()
         self._found: tuple[Finding, ...] = ()
+        self._seen = Seen()
 
     def run_once(self, now_ns: int) -> None:
         """Never raises for the store's or the disk's sake: what could not be done is a problem on the status
@@ -89,12 +91,13 @@ class Checking:
             Window(start_ns=now_ns - INVENTORY_LOOKBACK_NS, end_ns=now_ns + LOOKBACK_NS)
         )
         if changed or inventories != self._inventories or not self.tally.evaluations:
-            evidence = Evidence(
-                window=window, traces=self._sampler.traces, inventories=inventories, now_ns=now_ns
-            )
+            evidence = gather(self._store, self._sampler, inventories, window, now_ns)
             evaluation = evaluate(evidence, self._checks)
             self._note(evaluation)
             self._found = evaluation.findings
+            self._seen = Seen(
+                places=frozenset(evidence.eligible), undecided={*evaluation.failures, *evaluation.left_out}
+            )
             self._inventories = inventories
         # Also when nothing is new: what could not be written, or was written too recently, is due later.
         self._write(ledger, self._found, now_ns)
@@ -114,7 +117,7 @@ class Checking:
                 self.tally.problems.pop(check.ID, None)
 
     def _write(self, ledger: Ledger, found: Sequence[Finding], now_ns: int) -> None:
-        due = ledger.due(found, now_ns)
+        due = ledger.due(found, now_ns, self._seen)
         if not due:
             return
         body = json.dumps([to_json(finding) for finding in due], ensure_ascii=False).encode(
@@ -149,6 +152,20 @@ class Checking:
             },
             problems=tuple(tally.problems.values()),
         )
+
+
+def gather(
+    store: Store, sampler: Sampler, inventories: tuple[Inventory, ...], window: Window, now_ns: int
+) -> Evidence:
+    """What the checks look at, from a sample that was just refreshed."""
+    oldest_ns = store.stats().oldest_ns
+    return Evidence(
+        window=window,
+        traces=sampler.traces,
+        inventories=inventories,
+        now_ns=now_ns,
+        traffic=traffic.observed(sampler.operations, window=window, oldest_ns=oldest_ns, now_ns=now_ns),
+    )
 
 
 def start(

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from tracestitch_collector import plain
+from tracestitch_collector.checking import INVENTORY_LOOKBACK_NS, gather
 from tracestitch_collector.checks.catalogue import evaluate
-from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, from_json, to_json
 from tracestitch_collector.checks.ledger import merge
 from tracestitch_collector.checks.sampling import Limits, Sampler
@@ -30,7 +30,6 @@ Document: TypeAlias = dict[str, Any]
 Given = TypeVar("Given")
 
 TIMEOUT_S = 30
-INVENTORY_LOOKBACK_NS = 7 * 86_400 * 10**9
 SETTLE_S = 2.0
 FRESH_WITHIN_S = 20.0
 LEVELS: Mapping[str, int] = {"debug": 5, "info": 9, "warn": 13, "error": 17}
@@ -57,10 +56,12 @@ class Wanted:
 
 
 class Answers(Protocol):
-    def findings(self) -> tuple[Finding, ...]: ...
+    def findings(self) -> tuple[Finding, ...]:
+        """All that are on record, those that went quiet too."""
+        ...
 
     def checked(self, since_s: int) -> tuple[Finding, ...]:
-        """Findings of an evaluation that has seen everything that had arrived by now."""
+        """Findings of an evaluation that has seen everything that had arrived by now; none that went quiet."""
         ...
 
     def trace(self, trace_id: str) -> Document | None: ...
@@ -98,7 +99,11 @@ class Server:
                 break
             self.sleep(0.5)
         since_ns = int((self.clock() - since_s) * 1e9)
-        return tuple(finding for finding in self.findings() if finding.last_seen_ns >= since_ns)
+        return tuple(
+            finding
+            for finding in self.findings()
+            if finding.last_seen_ns >= since_ns and finding.state == "open"
+        )
 
     def trace(self, trace_id: str) -> Document | None:
         return self._get_or_none(f"/traces/{urllib.parse.quote(trace_id, safe='')}.json", {})
@@ -285,9 +290,7 @@ def _evaluated(store: Store, window: Window, now_ns: int) -> tuple[Finding, ...]
     sampler = Sampler(Limits(settle_ns=0, settle_orphans_ns=0, budget_s=600))
     sampler.refresh(store, window, now_ns)
     inventories = store.inventories(Window(start_ns=now_ns - INVENTORY_LOOKBACK_NS, end_ns=window.end_ns))
-    evaluation = evaluate(
-        Evidence(window=window, traces=sampler.traces, inventories=inventories, now_ns=now_ns)
-    )
+    evaluation = evaluate(gather(store, sampler, inventories, window, now_ns))
     if evaluation.failures:
         raise AnswerError(
             "; ".join(f"the check {name} failed: {text}" for name, text in evaluation.failures.items())

@@ -8,8 +8,9 @@ from tracestitch_collector.checks import suppression, wording
 from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, Fix, Impact, Location, Pitfall, fingerprint
 from tracestitch_collector.checks.framework import Framework, of_service
+from tracestitch_collector.checks.processes import running
 from tracestitch_collector.checks.sensitivity import is_development
-from tracestitch_collector.model import AttributeValue, Resource
+from tracestitch_collector.model import Resource
 from tracestitch_collector.store.store import Inventory
 from tracestitch_collector.traces.code import place, relative
 
@@ -20,22 +21,13 @@ TITLE = "Debug mode where others can reach it"
 
 def find(evidence: Evidence) -> Iterable[Finding]:
     services: dict[tuple[str, str], list[Inventory]] = {}
-    for inventory in _running(evidence.inventories):
+    for inventory in running(evidence):
         if not is_development(inventory.environment):
             services.setdefault((inventory.service, inventory.environment), []).append(inventory)
     for (service, environment), processes in services.items():
         exposed = [one for one in processes if _is(one, "debug") or _is(one, "debugger_active")]
         if exposed:
             yield _finding(evidence, service, environment, exposed, processes)
-
-
-def _running(inventories: Iterable[Inventory]) -> Iterable[Inventory]:
-    """The newest process of each service on each host: one that was restarted without debug is mended."""
-    newest: dict[tuple[str, str, AttributeValue], Inventory] = {}
-    for inventory in sorted(inventories, key=lambda one: one.time_ns):
-        host = inventory.resource.get("host.name")
-        newest[inventory.service, inventory.environment, host if isinstance(host, str) else ""] = inventory
-    return newest.values()
 
 
 def _is(inventory: Inventory, field: str) -> bool:

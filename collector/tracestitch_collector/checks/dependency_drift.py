@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tracestitch_collector.checks import wording
 from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, Fix, Impact, Pitfall, Severity, fingerprint
+from tracestitch_collector.checks.processes import running
 from tracestitch_collector.checks.sensitivity import is_development
 from tracestitch_collector.store.store import Inventory
 
@@ -74,7 +75,7 @@ def _between_services(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _processes(evidence: Evidence) -> Iterator[Process]:
-    for inventory in evidence.inventories:
+    for inventory in running(evidence):
         packages = inventory.body.get("packages")
         if isinstance(packages, Mapping):
             known = {str(name): version for name, version in packages.items() if isinstance(version, str)}

@@ -121,6 +121,7 @@ def _finding(
         affected=len(found),
         eligible=total,
         impact=prevalence.impact(
+            evidence,
             found,
             tuple(unit for unit in evidence.units if unit.service == service),
             f"{len(found):,} of {wording.counted(total, 'error answer')} of {service}, on "

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from tracestitch_collector.checks.traffic import Traffic
 from tracestitch_collector.model import Span, Trace
 from tracestitch_collector.store.store import Inventory, Window
 from tracestitch_collector.traces import tree
@@ -52,6 +53,7 @@ class Evidence:
     traces: tuple[Trace, ...]
     inventories: tuple[Inventory, ...]
     now_ns: int
+    traffic: Traffic = field(default_factory=Traffic, repr=False)
     trees: tuple[Tree, ...] = field(init=False, repr=False)
     """Of the traces, in their order."""
     units: tuple[Unit, ...] = field(init=False, repr=False)

@@ -22,6 +22,8 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "important", "normal", "low")
 """Worst first."""
 Tier: TypeAlias = Literal["A", "B", "C"]
 """A proven in the process, B seen in the structure of traces, C statistical."""
+State: TypeAlias = Literal["open", "quiet"]
+"""Quiet: it was seen, and is not there any more as far as can be told (see ledger.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Evidence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
     ms_per_day: float
-    """Time lost on the critical path, extrapolated to a day; 0 where it costs no time."""
+    """Time lost on the critical path in a day of the traffic there was; 0 where it costs no time."""
     requests_share: float
     """0–1: share of the eligible requests that are touched."""
     text: str
@@ -82,6 +84,12 @@ class Finding:
     """The reason given at the line of code or in the baseline."""
     details: tuple[tuple[str, str], ...] = ()
     """Further facts as (label, text) for the page: statement, table, versions side by side."""
+    state: State = "open"
+
+    @property
+    def is_open(self) -> bool:
+        """It is there, and nobody has said that it may be."""
+        return self.state == "open" and self.suppressed_by is None
 
     def seen_since(self, first_seen_ns: int) -> Finding:
         return replace(self, first_seen_ns=min(self.first_seen_ns, first_seen_ns))
@@ -93,7 +101,7 @@ def fingerprint(check: str, *place: str) -> str:
 
 
 def to_json(finding: Finding) -> dict[str, Any]:
-    """The form of design.md §8, `details` added."""
+    """The form of design.md §8, `details` and `state` added."""
     location = finding.location
     return {
         "fingerprint": finding.fingerprint,
@@ -119,6 +127,7 @@ def to_json(finding: Finding) -> dict[str, Any]:
         "last_seen_ns": finding.last_seen_ns,
         "suppressed_by": finding.suppressed_by,
         "details": [list(pair) for pair in finding.details],
+        "state": finding.state,
     }
 
 
@@ -147,4 +156,5 @@ def from_json(document: Mapping[str, Any]) -> Finding:
         last_seen_ns=document["last_seen_ns"],
         suppressed_by=document["suppressed_by"],
         details=tuple((label, text) for label, text in document["details"]),
+        state=document.get("state", "open"),  # findings written before there were states have none
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tracestitch_collector.checks import prevalence, suppression, wording
-from tracestitch_collector.checks.evidence import Evidence, Unit
+from tracestitch_collector.checks import prevalence, wording
+from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, Fix, Location, Pitfall, fingerprint
 from tracestitch_collector.checks.prevalence import Case
 from tracestitch_collector.model import Span
@@ -60,8 +60,8 @@ def _site(span: Span, callee: str) -> Site:
 def _finding(evidence: Evidence, site: Site, cases: list[Call]) -> Finding:
     last = prevalence.latest(cases)
     span = last.spans[0]
-    location = location_of(span)
-    units = _units_of(evidence, cases)
+    line = prevalence.line_of(ID, last, location_of(span), "call")
+    units = prevalence.units_at(evidence, cases)
     affected = len({id(case.unit) for case in cases})
     durations = sorted(case.spans[0].duration_ns for case in cases)
     slowest = durations[min(len(durations) - 1, len(durations) * 99 // 100)]
@@ -76,31 +76,29 @@ def _finding(evidence: Evidence, site: Site, cases: list[Call]) -> Finding:
         title=f"{method} to {last.callee} without a timeout",
         service=span.service,
         operation=last.unit.operation,
-        location=location,
+        location=line.location,
         evidence=prevalence.exhibits(cases),
         affected=affected,
         eligible=len(units),
         impact=prevalence.impact(
+            evidence,
             cases,
             units,
             f"If {last.callee} hangs, each of these requests ({wording.share(affected, len(units))}) holds its "
             f"worker for good; the slowest took {wording.duration(durations[-1])} so far.",
         ),
-        fix=_fix(span, location),
+        fix=_fix(span, line.location),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
-        suppressed_by=suppression.reason_for(ID, last.spans),
+        suppressed_by=line.suppressed_by,
         details=(
             ("called", f"{method} {wording.shortened(span.text('url.full'), 300)}".strip()),
             ("client", span.text("tracestitch.http.client") or "unknown"),
             ("slowest call (p99)", wording.duration(slowest)),
+            *prevalence.other_places(cases, last.unit.place),
+            *line.details,
         ),
     )
-
-
-def _units_of(evidence: Evidence, cases: list[Call]) -> tuple[Unit, ...]:
-    places = {case.unit.place for case in cases}
-    return tuple(unit for unit in evidence.units if unit.place in places)
 
 
 def _fix(span: Span, location: Location | None) -> Fix:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TypeAlias
 
-from tracestitch_collector.checks import prevalence, statements, suppression, wording
-from tracestitch_collector.checks.evidence import Evidence, Place
+from tracestitch_collector.checks import prevalence, statements, wording
+from tracestitch_collector.checks.evidence import Evidence, Unit
 from tracestitch_collector.checks.finding import Finding, Pitfall, Severity, fingerprint
 from tracestitch_collector.checks.framework import of_service, orm_of
 from tracestitch_collector.checks.prevalence import Case
@@ -29,6 +30,10 @@ MANY_IN_DEVELOPMENT = 10
 MANY = 25
 
 
+Site: TypeAlias = tuple[str, str, str]
+"""(service, place in the code or else the route, statement)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loop(Case):
     statement: str
@@ -37,7 +42,7 @@ class Loop(Case):
 
 
 def find(evidence: Evidence) -> Iterable[Finding]:
-    loops: dict[tuple[Place, str], list[Loop]] = {}
+    loops: dict[Site, list[Loop]] = {}
     for unit in evidence.units:
         sensitivity = in_environment(unit.environment)
         siblings: dict[int, list[Node]] = {}
@@ -54,12 +59,13 @@ def find(evidence: Evidence) -> Iterable[Finding]:
                     statement=statement,
                     source=source,
                 )
-                loops.setdefault((unit.place, statement), []).append(loop)
-    for (where, statement), cases in loops.items():
-        if in_environment(prevalence.latest(cases).unit.environment).allows(
-            _units(cases), evidence.eligible[where]
-        ):
-            yield _finding(evidence, where, statement, cases)
+                site = prevalence.site(prevalence.common_location(loop.spans), unit.place)
+                loops.setdefault((unit.service, site, statement), []).append(loop)
+    for key, cases in loops.items():
+        eligible = prevalence.units_at(evidence, cases)
+        environment = prevalence.latest(cases).unit.environment
+        if in_environment(environment).allows(_units(cases), len(eligible)):
+            yield _finding(evidence, key, cases, eligible)
 
 
 def _repeated(queries: list[Node], sensitivity: Sensitivity) -> Iterator[tuple[list[Node], str, Span | None]]:
@@ -83,7 +89,7 @@ def _is_loop(statement: str, nodes: list[Node], sensitivity: Sensitivity) -> boo
     if len(nodes) < LEAST_REPEATS or not statement or _pages(statement, nodes):
         return False
     span = nodes[0].span
-    if statements.operation(span) not in ("SELECT", "WITH"):
+    if statements.operation(span) not in ("SELECT", "WITH") or statements.is_by_key(statement):
         return False
     if span.text("db.system.name").lower() in statements.NOT_RELATIONAL:
         return False
@@ -105,19 +111,19 @@ def _units(cases: Iterable[Case]) -> int:
     return len({id(case.unit) for case in cases})
 
 
-def _finding(evidence: Evidence, where: Place, statement: str, cases: list[Loop]) -> Finding:
-    service, operation = where
+def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[Unit, ...]) -> Finding:
+    service, operation = worst = prevalence.worst_place(cases)
     last = prevalence.latest(cases)
     repeats_typical = round(median(len(case.spans) for case in cases))
     together = round(median(_together_ns(case.spans) for case in cases))
     needed = 1 + (last.source is not None)
     made = repeats_typical + (last.source is not None)
-    location = prevalence.common_location(last.spans)
+    line = prevalence.line_of(ID, last, prevalence.common_location(last.spans), "query")
     first_ns, last_ns = prevalence.first_and_last_ns(cases)
-    affected, eligible = _units(cases), evidence.eligible[where]
+    affected = _units(cases)
     framework = of_service(service, evidence.inventories, (last.spans[0], last.unit.entry.span))
     return Finding(
-        fingerprint=fingerprint(ID, service, operation, statement),
+        fingerprint=fingerprint(ID, *key),
         check=ID,
         pitfall=PITFALL,
         severity=_severity(repeats_typical, together),
@@ -125,21 +131,22 @@ def _finding(evidence: Evidence, where: Place, statement: str, cases: list[Loop]
         title=f"{made:,} queries where {needed} would do",
         service=service,
         operation=operation,
-        location=location,
+        location=line.location,
         evidence=prevalence.exhibits(cases),
         affected=affected,
-        eligible=eligible,
+        eligible=len(eligible),
         impact=prevalence.impact(
+            evidence,
             cases,
-            tuple(evidence.at(where)),
-            f"{wording.duration(together)} of queries in {wording.share(affected, eligible)} "
+            eligible,
+            f"{wording.duration(together)} of queries in {wording.share(affected, len(eligible))} "
             f"to {operation}; the number grows with the list.",
         ),
-        fix=fix_for(last.spans[0], last.source, location, orm_of(last.spans[0], framework)),
+        fix=fix_for(last.spans[0], last.source, line.location, orm_of(last.spans[0], framework)),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
-        suppressed_by=suppression.reason_for(ID, last.spans),
-        details=_details(last, statement, made),
+        suppressed_by=line.suppressed_by,
+        details=(*_details(last, key[-1], made), *prevalence.other_places(cases, worst), *line.details),
     )
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import TypeAlias
 
-from tracestitch_collector.checks import prevalence, suppression, wording
-from tracestitch_collector.checks.evidence import Evidence, Place
+from tracestitch_collector.checks import prevalence, wording
+from tracestitch_collector.checks.evidence import Evidence, Unit
 from tracestitch_collector.checks.finding import Finding, Fix, Location, Pitfall, Severity, fingerprint
 from tracestitch_collector.checks.prevalence import Case
 from tracestitch_collector.checks.sensitivity import Sensitivity, in_environment
@@ -33,6 +34,10 @@ MANY_IN_DEVELOPMENT = 10
 POLLING_PAUSE_NS = 100_000_000
 
 
+Site: TypeAlias = tuple[str, str, str, str]
+"""(service, place in the code or else the route, who answers, on which route)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loop(Case):
     callee: str
@@ -42,7 +47,7 @@ class Loop(Case):
 
 
 def find(evidence: Evidence) -> Iterable[Finding]:
-    loops: dict[tuple[Place, str, str], list[Loop]] = {}
+    loops: dict[Site, list[Loop]] = {}
     for unit in evidence.units:
         sensitivity = in_environment(unit.environment)
         siblings: dict[int, list[Node]] = {}
@@ -60,11 +65,12 @@ def find(evidence: Evidence) -> Iterable[Finding]:
                     route=route,
                     figures=repeats.of(nodes),
                 )
-                loops.setdefault((unit.place, callee, route), []).append(loop)
-    for (where, _, _), cases in loops.items():
-        affected, eligible = len({id(case.unit) for case in cases}), evidence.eligible[where]
-        if in_environment(prevalence.latest(cases).unit.environment).allows(affected, eligible):
-            yield _finding(evidence, where, cases, affected, eligible)
+                site = prevalence.site(prevalence.common_location(loop.spans), unit.place)
+                loops.setdefault((unit.service, site, callee, route), []).append(loop)
+    for key, cases in loops.items():
+        affected, eligible = len({id(case.unit) for case in cases}), prevalence.units_at(evidence, cases)
+        if in_environment(prevalence.latest(cases).unit.environment).allows(affected, len(eligible)):
+            yield _finding(evidence, key, cases, eligible)
 
 
 def _is_http_call(span: Span) -> bool:
@@ -127,36 +133,38 @@ def _polls(nodes: list[Node]) -> bool:
     return min(pauses) >= POLLING_PAUSE_NS
 
 
-def _finding(evidence: Evidence, where: Place, cases: list[Loop], affected: int, eligible: int) -> Finding:
-    service, operation = where
+def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[Unit, ...]) -> Finding:
+    worst = prevalence.worst_place(cases)
     last = prevalence.latest(cases)
+    affected = len({id(case.unit) for case in cases})
     count = round(median(case.figures.count for case in cases))
     together = round(median(case.figures.union_ns for case in cases))
-    location = prevalence.common_location(last.spans)
+    line = prevalence.line_of(ID, last, prevalence.common_location(last.spans), "call")
     first_ns, last_ns = prevalence.first_and_last_ns(cases)
     return Finding(
-        fingerprint=fingerprint(ID, service, operation, last.callee, last.route),
+        fingerprint=fingerprint(ID, *key),
         check=ID,
         pitfall=PITFALL,
         severity=_severity(together, last.figures.parallel),
         tier="B",
         title=f"{count:,} calls to {last.route} of {last.callee} where 1 would do",
-        service=service,
-        operation=operation,
-        location=location,
+        service=worst[0],
+        operation=worst[1],
+        location=line.location,
         evidence=prevalence.exhibits(cases),
         affected=affected,
-        eligible=eligible,
+        eligible=len(eligible),
         impact=prevalence.impact(
+            evidence,
             cases,
-            tuple(evidence.at(where)),
+            eligible,
             f"{wording.duration(together)} of waiting for {last.callee} in "
-            f"{wording.share(affected, eligible)} to {operation}; the number grows with the list.",
+            f"{wording.share(affected, len(eligible))} to {worst[1]}; the number grows with the list.",
         ),
-        fix=_fix(last, location),
+        fix=_fix(last, line.location),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
-        suppressed_by=suppression.reason_for(ID, last.spans),
+        suppressed_by=line.suppressed_by,
         details=(
             ("called", f"{last.route} of {last.callee}"),
             (
@@ -167,6 +175,8 @@ def _finding(evidence: Evidence, where: Place, cases: list[Loop], affected: int,
                 "one call",
                 f"{wording.duration(last.figures.p50_ns)} median, {wording.duration(last.figures.max_ns)} at most",
             ),
+            *prevalence.other_places(cases, worst),
+            *line.details,
         ),
     )
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tracestitch_collector.checks import finding
-from tracestitch_collector.checks.evidence import Unit
+from tracestitch_collector.checks import finding, suppression, wording
+from tracestitch_collector.checks.evidence import Evidence, Place, Unit
 from tracestitch_collector.checks.finding import Impact, Location
 from tracestitch_collector.model import Span
 from tracestitch_collector.traces import critical_path
@@ -21,8 +21,6 @@ SPANS_SHOWN = 100
 """Span ids per trace in a finding."""
 
 DAY_NS = 86_400 * 10**9
-LEAST_OBSERVED_NS = 60 * 10**9
-"""A few requests in one second do not make a rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,15 +71,25 @@ def first_and_last_ns(cases: Sequence[Case]) -> tuple[int, int]:
     return min(times), max(times)
 
 
-def impact(cases: Sequence[Case], eligible: Sequence[Unit], text: str) -> Impact:
-    """`eligible` are the units among which the cases were found; the time they cover gives the rate."""
-    starts = [unit.entry.span.start_ns for unit in eligible]
-    observed_ns = max(max(starts) - min(starts), LEAST_OBSERVED_NS) if starts else LEAST_OBSERVED_NS
-    lost_ns = sum(case.cost_ns for case in cases)
+def impact(evidence: Evidence, cases: Sequence[Case], eligible: Sequence[Unit], text: str) -> Impact:
+    """`eligible` are the units of the sample among which the cases were found. A day's cost is that of the
+    sample, spread over all requests there were, at the rate of the time that was observed."""
+    if not eligible:
+        return Impact(ms_per_day=0.0, requests_share=0.0, text=text)
+    traffic = evidence.traffic
+    names = {(unit.service, unit.entry.span.name) for unit in eligible}
+    requests = max(len(eligible), sum(traffic.requests.get(name, 0) for name in names))
+    lost_ns = sum(case.cost_ns for case in cases) * requests / len(eligible)
+    a_day_ns = lost_ns * DAY_NS / traffic.observed_ns
     affected = len({id(case.unit) for case in cases})
+    if a_day_ns >= 1_000_000:
+        text += (
+            f" With as many requests as in the last {wording.duration(traffic.observed_ns)}: "
+            f"{wording.duration(a_day_ns)} a day."
+        )
     return Impact(
-        ms_per_day=round(lost_ns / 1e6 * DAY_NS / observed_ns, 1),
-        requests_share=round(min(affected / len(eligible), 1.0), 4) if eligible else 0.0,
+        ms_per_day=round(a_day_ns / 1e6, 1),
+        requests_share=round(min(affected / len(eligible), 1.0), 4),
         text=text,
     )
 
@@ -90,6 +98,53 @@ def common_location(spans: Iterable[Span]) -> Location | None:
     """The line most of the spans come from."""
     counts = Counter(location for location in map(location_of, spans) if location is not None)
     return max(counts, key=lambda location: (counts[location], location.file, location.line), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Where a finding points."""
+
+    location: Location | None
+    suppressed_by: str | None
+    details: tuple[tuple[str, str], ...] = ()
+    """What has to be said about it."""
+
+
+def line_of(check: str, last: Case, location: Location | None, what: str) -> Line:
+    """The line of the calls, else the view that they were made for; `what` names the calls."""
+    entry = last.unit.entry.span
+    if location is not None:
+        return Line(location=location, suppressed_by=suppression.reason_for(check, last.spans))
+    view = location_of(entry)
+    return Line(
+        location=view,
+        suppressed_by=suppression.reason_for(check, (*last.spans, entry)),
+        details=(("line", f"in the view; the {what} itself comes from a library"),) if view else (),
+    )
+
+
+def site(location: Location | None, place: Place) -> str:
+    """What tells one place in the code from another while its lines move: file and function, else the route."""
+    return f"{location.file}:{location.function}" if location else place[1]
+
+
+def worst_place(cases: Sequence[Case]) -> Place:
+    """Where most time is lost, among the routes that lead to the same line."""
+    lost: dict[Place, int] = {}
+    for case in cases:
+        lost[case.unit.place] = lost.get(case.unit.place, 0) + case.cost_ns
+    return max(lost, key=lambda place: (lost[place], place))
+
+
+def other_places(cases: Sequence[Case], worst: Place) -> tuple[tuple[str, str], ...]:
+    others = sorted({case.unit.operation for case in cases} - {worst[1]})
+    return (("also on", wording.listed(others, 8)),) if others else ()
+
+
+def units_at(evidence: Evidence, cases: Iterable[Case]) -> tuple[Unit, ...]:
+    """Of the routes on which the cases were found."""
+    places = {case.unit.place for case in cases}
+    return tuple(unit for unit in evidence.units if unit.place in places)
 
 
 def on_critical_path_ns(built: Tree, nodes: Sequence[Node]) -> int:

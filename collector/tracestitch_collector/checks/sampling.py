@@ -67,6 +67,8 @@ class Sampler:
         """Traces left out for their size, in the last pass."""
         self.waiting = 0
         """Traces that had not settled, or that the budget did not reach, in the last pass."""
+        self.operations: tuple[OperationSummary, ...] = ()
+        """Everything that was asked in the window, as of a minute ago at most."""
         self._timer = timer
         self._kept: dict[str, Kept] = {}
         self._rare_asked_ns = 0
@@ -116,7 +118,8 @@ class Sampler:
             for place in {(span.service, span.name) for span in kept.trace.spans}:
                 counts[place] = counts.get(place, 0) + 1
         found: list[TraceSummary] = []
-        for operation in source.operations(window)[: self.limits.rare_operations]:
+        self.operations = source.operations(window)
+        for operation in self.operations[: self.limits.rare_operations]:
             have = counts.get((operation.service, operation.operation), 0)
             if have < min(self.limits.per_operation, operation.requests):
                 query = TraceQuery(

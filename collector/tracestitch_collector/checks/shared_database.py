@@ -172,6 +172,7 @@ def _finding(
         affected=affected,
         eligible=len(units),
         impact=prevalence.impact(
+            evidence,
             guest.writes,
             units,
             f"{wording.share(affected, len(units))} of {guest.name} write tables that {owners[0]} writes too: "

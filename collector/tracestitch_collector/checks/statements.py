@@ -34,7 +34,10 @@ _LOOKUP = re.compile(
     rf"\bWHERE\s+\(*\s*(?:\?\s*=\s*)?(?:{_NAME}\.)*({_NAME})\s*(?:=|IN\b|\)|$|\bAND\b|\bLIMIT\b|\bORDER\b)",
     re.IGNORECASE,
 )
+_IDENTIFIER = re.compile(r"[a-z_]+")
 _PAGING = re.compile(r"\bOFFSET\b|\bFETCH\b|\bDECLARE\b", re.IGNORECASE)
+_STORES = (("cache_key", "expires"), ("session_key", "session_data"), ("session_id", "expiry"))
+"""Columns by which tables of caches and sessions are known: of Django's both and of Flask-Session."""
 _QUOTES = str.maketrans("", "", '`"[]')
 
 
@@ -69,6 +72,12 @@ def lookup_column(statement: str) -> str:
     """The column that the first condition compares; empty when there is none."""
     found = _LOOKUP.search(statement[:LONGEST])
     return found.group(1).translate(_QUOTES) if found else ""
+
+
+def is_by_key(statement: str) -> bool:
+    """A look into a cache or a session that is kept in a table: each key is asked for on its own."""
+    words = set(_IDENTIFIER.findall(statement[:LONGEST].lower()))
+    return any(words.issuperset(columns) for columns in _STORES)
 
 
 def is_page(statement: str) -> bool:

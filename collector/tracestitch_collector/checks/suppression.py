@@ -20,7 +20,8 @@ def reason_in(check: str, attributes: Attributes) -> str | None:
         if isinstance(mark, str):
             ignored, _, reason = mark.partition(" ")
             if ignored in (check, "*"):
-                return reason.strip() or WITHOUT_REASON
+                # In a template the comment ends on its line: {# tracestitch: ignore[…] reason #}
+                return reason.strip().removesuffix("#}").strip() or WITHOUT_REASON
     return None
 
 

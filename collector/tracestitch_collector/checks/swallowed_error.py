@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tracestitch_collector.checks import prevalence, statements, suppression, wording
-from tracestitch_collector.checks.evidence import Evidence, Place, Unit
+from tracestitch_collector.checks.evidence import Evidence, Unit
 from tracestitch_collector.checks.finding import Finding, Fix, Location, Pitfall, fingerprint
 from tracestitch_collector.checks.framework import Framework, of_service
 from tracestitch_collector.checks.prevalence import Case
@@ -28,7 +28,8 @@ EVENT = "tracestitch.exception.swallowed"
 WARNING = 13
 MANY = 5
 
-Key: TypeAlias = tuple[Place, str]
+Site: TypeAlias = tuple[str, str, str]
+"""(service, place in the code or else the route, what failed)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,18 +45,23 @@ class Silence(Case):
 
 def find(evidence: Evidence) -> Iterable[Finding]:
     logs = {trace.trace_id: trace.logs for trace in evidence.traces}
-    cases: dict[Key, list[Silence]] = {}
+    cases: dict[Site, list[Silence]] = {}
     for unit in evidence.units:
         if not _answered_well(unit.entry.span):
             continue
         for case in _silences(unit, logs.get(unit.tree.trace_id, ())):
-            cases.setdefault((unit.place, case.failed), []).append(case)
-    for (where, failed), found in cases.items():
-        affected, eligible = len({id(case.unit) for case in found}), evidence.eligible[where]
-        often = affected >= MANY or affected >= 0.01 * eligible
-        latest = prevalence.latest(found)
-        if often and in_environment(latest.unit.environment).allows(affected, eligible):
-            yield _finding(evidence, where, failed, found)
+            site = prevalence.site(case.location, unit.place)
+            cases.setdefault((unit.service, site, case.failed), []).append(case)
+    for key, found in cases.items():
+        affected, eligible = _units(found), prevalence.units_at(evidence, found)
+        often = affected >= MANY or affected >= 0.01 * len(eligible)
+        environment = prevalence.latest(found).unit.environment
+        if often and in_environment(environment).allows(affected, len(eligible)):
+            yield _finding(evidence, key, found, eligible)
+
+
+def _units(cases: Iterable[Silence]) -> int:
+    return len({id(case.unit) for case in cases})
 
 
 def _answered_well(entry: Span) -> bool:
@@ -157,39 +163,40 @@ def _event_of(span: Span, events: list[SpanEvent]) -> SpanEvent | None:
     return min(later, key=lambda event: event.time_ns, default=None)
 
 
-def _finding(evidence: Evidence, where: Place, failed: str, cases: list[Silence]) -> Finding:
-    service, operation = where
+def _finding(evidence: Evidence, key: Site, cases: list[Silence], eligible: tuple[Unit, ...]) -> Finding:
+    service, operation = worst = prevalence.worst_place(cases)
     last = prevalence.latest(cases)
-    affected, eligible = len({id(case.unit) for case in cases}), evidence.eligible[where]
-    first_ns, last_ns = prevalence.first_and_last_ns(cases)
-    entry = last.unit.entry.span
-    ignored = suppression.reason_for(ID, last.spans)
+    line = prevalence.line_of(ID, last, last.location, "call")
+    ignored = line.suppressed_by
     if ignored is None and last.event is not None:
         ignored = suppression.reason_in(ID, last.event.attributes)
+    first_ns, last_ns = prevalence.first_and_last_ns(cases)
+    entry = last.unit.entry.span
     return Finding(
-        fingerprint=fingerprint(ID, service, operation, failed),
+        fingerprint=fingerprint(ID, *key),
         check=ID,
         pitfall=PITFALL,
         severity="important",
         tier="A" if last.event is not None else "B",
-        title=f"{failed} failed, {_answer(entry)}",
+        title=f"{last.failed} failed, {_answer(entry)}",
         service=service,
         operation=operation,
-        location=last.location,
+        location=line.location,
         evidence=prevalence.exhibits(cases),
-        affected=affected,
-        eligible=eligible,
+        affected=_units(cases),
+        eligible=len(eligible),
         impact=prevalence.impact(
+            evidence,
             cases,
-            tuple(evidence.at(where)),
-            f"{wording.share(affected, eligible)} to {operation} went on without {failed}, "
+            eligible,
+            f"{wording.share(_units(cases), len(eligible))} to {operation} went on without {last.failed}, "
             "and neither a log nor the answer says so.",
         ),
         fix=_fix(last, of_service(service, evidence.inventories, (entry,))),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
         suppressed_by=ignored,
-        details=_details(last),
+        details=(*_details(last), *prevalence.other_places(cases, worst), *line.details),
     )
 
 
