@@ -10,11 +10,11 @@ class PageError(Exception):
     title = "Something went wrong"
 
 
-class NotFound(PageError):  # noqa: N818 - an answer, not an accident
+class NotFound(PageError):
     status = 404
     title = "Not found"
 
 
-class BadQuery(PageError):  # noqa: N818 - an answer, not an accident
+class BadQuery(PageError):
     status = 400
     title = "That address does not make sense"

@@ -16,7 +16,7 @@ _ORIGINALS = (socket.socket, ssl.SSLContext, socket.getaddrinfo)
 LARGEST_REPLY = 4 * 1024 * 1024
 
 
-class Unreachable(Exception):  # noqa: N818 - says what is the matter
+class Unreachable(Exception):
     """No answer came: refused, no such host, timed out, broken off, not HTTP."""
 
 

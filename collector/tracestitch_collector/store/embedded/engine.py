@@ -27,7 +27,7 @@ CONFIGURATION = {
 """No network, no files but those it is given, and a process that stays small."""
 
 
-class MissingFile(Exception):  # noqa: N818 - an answer to the caller, who looks again
+class MissingFile(Exception):
     """A file of the snapshot is gone or cannot be read."""
 
 

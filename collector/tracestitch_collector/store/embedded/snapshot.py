@@ -185,7 +185,7 @@ class Snapshots:
         return self._joined[1]
 
 
-class _Moved(Exception):  # noqa: N818 - no error: a reason to look again
+class _Moved(Exception):
     """A file is not where it was when the folder was listed."""
 
 
