@@ -25,7 +25,7 @@ from starlette.types import Scope
 from tracestitch_collector import checking, sockets
 from tracestitch_collector.errors import TracestitchError
 from tracestitch_collector.security import SecurityMiddleware
-from tracestitch_collector.settings import Settings
+from tracestitch_collector.settings import PART_VARIABLE, Settings
 from tracestitch_collector.store.open import open_store
 from tracestitch_collector.store.store import Store
 from tracestitch_dashboard import jaeger, rendering, search, sign_in
@@ -104,6 +104,11 @@ def _refusals(site: Site) -> Callable[[Request, Exception], Response]:
     return answer
 
 
+def evaluates_checks(environment: Mapping[str, str]) -> bool:
+    """Only where this is all there is: beside a collector elsewhere, that one evaluates them."""
+    return environment.get(PART_VARIABLE, "all") == "all"
+
+
 def main(environment: Mapping[str, str] = os.environ) -> int:
     logging.basicConfig(level=logging.WARNING, format="dashboard: %(levelname)s %(message)s")
     try:
@@ -115,7 +120,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except TracestitchError as error:
         sys.stderr.write(f"{error}\n")
         return 78
-    stop_checking = checking.start(store, settings)
+    stop_checking = checking.start(store, settings) if evaluates_checks(environment) else lambda: None
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(store, settings),

@@ -58,7 +58,7 @@ def _check(options: argparse.Namespace, answers: Answers, paint: Paint) -> int:
         print(f"{len(found)} findings are in {options.write_baseline}; commit it beside the code.")
         return 0
     findings = finding_text.by_weight(baseline.apply(found, known))
-    failing = [one for one in findings if one.suppressed_by is None and _fails(one, options.gate)]
+    failing = [one for one in findings if one.is_open and _fails(one, options.gate)]
     _print_findings(findings, failing, options, paint)
     return 1 if failing else 0
 
@@ -84,7 +84,10 @@ def _print_findings(
 
 
 def findings(arguments: Sequence[str]) -> int:
-    parser = _parser("findings", "Lists every finding known, worst first.")
+    parser = _parser(
+        "findings",
+        "Lists every finding known, worst first: open ones, then those that went quiet or are suppressed.",
+    )
     parser.add_argument("--service", default="", help="only findings of this service")
     _json_flag(parser)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from tracestitch_collector.checks import wording
 from tracestitch_collector.checks.finding import SEVERITIES, Finding, Severity
-from tracestitch_collector.checks.wording import counted
 from tracestitch_collector.traces.code import place
-from tracestitch_dashboard.terminal import Paint, clean, clean_lines
+from tracestitch_dashboard.terminal import Paint, clean, clean_lines, moment
 
 _STYLES: dict[Severity, str] = {"critical": "red", "important": "yellow", "normal": "cyan", "low": "dim"}
 
@@ -22,9 +22,13 @@ def by_weight(findings: Sequence[Finding]) -> list[Finding]:
 
 def lines(findings: Sequence[Finding], paint: Paint) -> Iterator[str]:
     for finding in by_weight(findings):
-        if finding.suppressed_by is None:
+        if finding.is_open:
             yield from _one(finding, paint)
             yield ""
+    for finding in by_weight(findings):
+        if finding.suppressed_by is None and not finding.is_open:
+            seen = moment(finding.last_seen_ns)
+            yield paint("dim", f"quiet  {finding.check}  {clean(finding.title)}  (last seen {seen} UTC)")
     for finding in by_weight(findings):
         if finding.suppressed_by is not None:
             reason = clean(finding.suppressed_by, 200)
@@ -48,12 +52,14 @@ def _one(finding: Finding, paint: Paint) -> Iterator[str]:
 
 
 def summary(findings: Sequence[Finding], failing: Sequence[Finding], gate: str) -> str:
-    open_ones = [finding for finding in findings if finding.suppressed_by is None]
+    open_ones = [finding for finding in findings if finding.is_open]
+    suppressed = sum(finding.suppressed_by is not None for finding in findings)
+    quiet = len(findings) - len(open_ones) - suppressed
+    others = [f"{count} {word}" for count, word in ((suppressed, "suppressed"), (quiet, "quiet")) if count]
     if not open_ones:
-        hidden = f" ({len(findings)} suppressed)" if findings else ""
-        return f"No findings{hidden}."
+        return f"No findings{f' ({wording.listed(others)})' if others else ''}."
     counts = Counter(finding.severity for finding in open_ones)
     parts = ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity])
-    hidden = f", {len(findings) - len(open_ones)} suppressed" if len(open_ones) < len(findings) else ""
+    hidden = "".join(f", {other}" for other in others)
     gated = "new" if gate == "new" else f"{gate} or worse"
-    return f"{counted(len(open_ones), 'finding')}: {parts}{hidden}. {len(failing)} {gated}."
+    return f"{wording.counted(len(open_ones), 'finding')}: {parts}{hidden}. {len(failing)} {gated}."

@@ -25,7 +25,7 @@ def by_impact(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def is_open(finding: Finding) -> bool:
-    return finding.suppressed_by is None
+    return finding.is_open
 
 
 def seen_within(finding: Finding, window: Window) -> bool:

@@ -10,7 +10,7 @@ from tracestitch_dashboard import impact
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.page import Page
 
-STATES = ("open", "suppressed", "all")
+STATES = ("open", "quiet", "suppressed", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def load(ask: Ask) -> Findings:
     matching = [
         finding
         for finding in everything
-        if (state == "all" or impact.is_open(finding) == (state == "open"))
+        if state in ("all", _state(finding))
         and (not service or finding.service == service)
         and (not severity or finding.severity == severity)
         and impact.seen_within(finding, ask.period.window)
@@ -65,6 +65,10 @@ def load(ask: Ask) -> Findings:
         pitfall=pitfall,
         elsewhere=len(everything) - len(chosen),
     )
+
+
+def _state(finding: Finding) -> str:
+    return finding.state if finding.suppressed_by is None else "suppressed"
 
 
 def _groups(findings: tuple[Finding, ...]) -> tuple[Group, ...]:
