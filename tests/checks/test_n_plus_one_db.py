@@ -12,7 +12,7 @@ from tracestitch_collector.checks import n_plus_one_db
 from tracestitch_collector.checks.finding import Location
 from tracestitch_collector.model import AttributeValue
 
-LIST = 'SELECT "shop_order"."id" FROM "shop_order" LIMIT 60'
+LIST = 'SELECT "shop_order"."id", "shop_order"."customer_id" FROM "shop_order" LIMIT 60'
 ROW = (
     'SELECT "shop_customer"."id", "shop_customer"."name" FROM "shop_customer" WHERE "shop_customer"."id" = %s'
 )
