@@ -27,12 +27,12 @@ def lay(ground: Ground, most: int) -> tuple[Row, ...]:
     while stack and len(rows) < most:
         item, parent = stack.pop()
         beneath = _beneath(item, ground, logs, stray)
-        row = row_of(item, parent, ground)
+        row = row_of(item, parent, ground, bool(beneath))
         number = seen[row.id] = seen.get(row.id, 0) + 1
         if number > 1:  # the same span id twice
             row = replace(row, id=f"{row.id}~{number}")
         stack.extend((under, len(rows)) for under in reversed(beneath))
-        rows.append(replace(row, has_children=bool(beneath)))
+        rows.append(row)
     return _folded(rows, ground)
 
 

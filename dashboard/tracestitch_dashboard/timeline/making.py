@@ -17,12 +17,12 @@ RESOLUTION = 2_000
 """Stretches closer than this part of the whole are drawn as one: no screen is wider."""
 
 
-def row_of(item: Item, parent: int, ground: Ground) -> Row:
+def row_of(item: Item, parent: int, ground: Ground, has_children: bool) -> Row:
     match item:
         case Node():
-            return _span_row(item, parent, ground)
+            return _span_row(item, parent, ground, has_children)
         case Repeat():
-            return _repeat_row(item, parent, ground)
+            return _repeat_row(item, parent, ground, has_children)
         case Record():
             return _log_row(item, parent, ground)
         case Happening():
@@ -30,10 +30,10 @@ def row_of(item: Item, parent: int, ground: Ground) -> Row:
         case Gap():
             return _gap_row(item, parent, ground)
         case Missing():
-            return _missing_row(item, parent, ground)
+            return _missing_row(item, parent, ground, has_children)
 
 
-def _span_row(node: Node, parent: int, ground: Ground) -> Row:
+def _span_row(node: Node, parent: int, ground: Ground, has_children: bool) -> Row:
     span = node.span
     detail = naming.detail_of(span)
     return Row(
@@ -52,6 +52,7 @@ def _span_row(node: Node, parent: int, ground: Ground) -> Row:
         findings=ground.marks_by_span.get(span.span_id, ()),
         skew_ns=ground.skews.get(span.span_id, 0),
         notes=tuple(_oddities(node, ground)),
+        has_children=has_children,
         subject=node,
         span=span,
     )
@@ -90,7 +91,7 @@ def _oddities(node: Node, ground: Ground) -> Iterator[str]:
         yield f"its sender dropped {figures.counted(lost, 'attribute, event or link', 'attributes, events or links')}"
 
 
-def _repeat_row(repeat: Repeat, parent: int, ground: Ground) -> Row:
+def _repeat_row(repeat: Repeat, parent: int, ground: Ground, has_children: bool) -> Row:
     first = repeat.nodes[0].span
     spans = [node.span for node in repeat.nodes]
     found = {mark for span in spans for mark in ground.marks_by_span.get(span.span_id, ())}
@@ -111,6 +112,7 @@ def _repeat_row(repeat: Repeat, parent: int, ground: Ground) -> Row:
         path=_drawable((part for span in spans for part in ground.path.get(id(span), ())), ground),
         findings=tuple(sorted(found)),
         skew_ns=ground.skews.get(first.span_id, 0),
+        has_children=has_children,
         subject=repeat,
         span=first,
     )
@@ -173,7 +175,7 @@ def _gap_row(gap: Gap, parent: int, ground: Ground) -> Row:
     )
 
 
-def _missing_row(item: Missing, parent: int, ground: Ground) -> Row:
+def _missing_row(item: Missing, parent: int, ground: Ground, has_children: bool) -> Row:
     spans = [node.span for node in item.nodes]
     return Row(
         id=f"m-{item.span_id}",
@@ -184,6 +186,7 @@ def _missing_row(item: Missing, parent: int, ground: Ground) -> Row:
         icon="missing",
         start_ns=min(span.start_ns for span in spans) - ground.start_ns,
         end_ns=max(span.end_ns for span in spans) - ground.start_ns,
+        has_children=has_children,
         subject=item.span_id,
         span=None,
     )
