@@ -61,7 +61,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@touch $@
 
 # The demo runs the wheel, as a user's machine would.
-$(DEMO)/.ready: requirements/demo.txt pyproject.toml $(shell find instrumentation collector dashboard stack/demo -type f -not -name '*.pyc' 2>/dev/null)
+$(DEMO)/.ready: requirements/demo.txt pyproject.toml hatch_build.py $(shell find instrumentation collector dashboard stack/demo -type f -not -name '*.pyc' 2>/dev/null)
 	@$(PYTHON) -c 'import sys; sys.exit(f"Tracestitch needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: try make PYTHON=python3.12 demo") if sys.version_info < (3, 11) else None'
 	@echo "Installing the demo into $(DEMO) (about a minute the first time) …"
 	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)

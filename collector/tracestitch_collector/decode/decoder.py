@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from tracestitch_collector.checks import finding
 from tracestitch_collector.columns import FINDINGS
+from tracestitch_collector.decode.origins import Origins
 from tracestitch_collector.decode.tables import logs_table, spans_table
 from tracestitch_collector.decode.values import MalformedError
-from tracestitch_collector.decode.wire import LogRows, Origins, Rows, SpanRows
+from tracestitch_collector.decode.wire import LogRows, Rows, SpanRows
 
 UNDECODABLE = (MalformedError, IndexError, ValueError, RecursionError)
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from tracestitch_collector.columns import ATTRIBUTE_TYPES, LOGS, SPANS
 from tracestitch_collector.decode.attributes import Attributes, Column
+from tracestitch_collector.decode.events import json_text, other_text
 from tracestitch_collector.decode.values import INT64_MAX, text
-from tracestitch_collector.decode.wire import LogRows, Rows, SpanRows, json_text, other_text
+from tracestitch_collector.decode.wire import LogRows, Rows, SpanRows
 
 
 def spans_table(rows: SpanRows, requests: Sequence[tuple[bytes, int, int]]) -> pa.Table:

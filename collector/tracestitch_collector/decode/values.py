@@ -11,6 +11,8 @@ from typing import Final
 from tracestitch_collector.model import AttributeValue
 
 INT64_MAX: Final = 2**63 - 1
+MAX_DEPTH: Final = 100
+"""Of lists and maps in a value. The receiver lets fewer pass; compiled, nothing else would stop a recursion."""
 
 
 class MalformedError(Exception):
@@ -75,8 +77,10 @@ def span_of(buffer: bytes, at: int, end: int) -> tuple[int, int]:
     return start, stop
 
 
-def any_value(buffer: bytes, at: int, end: int) -> AttributeValue:
+def any_value(buffer: bytes, at: int, end: int, depth: int = 0) -> AttributeValue:
     """An AnyValue; None where it is empty. The last of several values counts, as in protobuf."""
+    if depth > MAX_DEPTH:
+        raise MalformedError(f"a value is nested more than {MAX_DEPTH} levels deep")
     value: AttributeValue = None
     while at < end:
         tag = buffer[at]
@@ -94,10 +98,10 @@ def any_value(buffer: bytes, at: int, end: int) -> AttributeValue:
             at += 9
         elif tag == 0x2A:
             at, stop = span_of(buffer, at + 1, end)
-            value, at = array(buffer, at, stop), stop
+            value, at = array(buffer, at, stop, depth + 1), stop
         elif tag == 0x32:
             at, stop = span_of(buffer, at + 1, end)
-            value, at = dict(key_values(buffer, at, stop)), stop
+            value, at = dict(key_values(buffer, at, stop, depth + 1)), stop
         elif tag == 0x3A:
             at, stop = span_of(buffer, at + 1, end)
             value, at = buffer[at:stop], stop
@@ -108,32 +112,32 @@ def any_value(buffer: bytes, at: int, end: int) -> AttributeValue:
     return value
 
 
-def array(buffer: bytes, at: int, end: int) -> tuple[AttributeValue, ...]:
+def array(buffer: bytes, at: int, end: int, depth: int) -> tuple[AttributeValue, ...]:
     found: list[AttributeValue] = []
     while at < end:
         if buffer[at] == 0x0A:
             at, stop = span_of(buffer, at + 1, end)
-            found.append(any_value(buffer, at, stop))
+            found.append(any_value(buffer, at, stop, depth))
             at = stop
         else:
             at = skip(buffer, at)
     return tuple(found)
 
 
-def key_values(buffer: bytes, at: int, end: int) -> list[tuple[str, AttributeValue]]:
+def key_values(buffer: bytes, at: int, end: int, depth: int) -> list[tuple[str, AttributeValue]]:
     """The pairs of a KeyValueList."""
     found: list[tuple[str, AttributeValue]] = []
     while at < end:
         if buffer[at] == 0x0A:
             at, stop = span_of(buffer, at + 1, end)
-            found.append(key_value(buffer, at, stop))
+            found.append(key_value(buffer, at, stop, depth))
             at = stop
         else:
             at = skip(buffer, at)
     return found
 
 
-def key_value(buffer: bytes, at: int, end: int) -> tuple[str, AttributeValue]:
+def key_value(buffer: bytes, at: int, end: int, depth: int = 0) -> tuple[str, AttributeValue]:
     key = ""
     value: AttributeValue = None
     while at < end:
@@ -143,7 +147,7 @@ def key_value(buffer: bytes, at: int, end: int) -> tuple[str, AttributeValue]:
             key, at = text(buffer[at:stop]), stop
         elif tag == 0x12:
             at, stop = span_of(buffer, at + 1, end)
-            value, at = any_value(buffer, at, stop), stop
+            value, at = any_value(buffer, at, stop, depth), stop
         else:
             at = skip(buffer, at)
     return key, value

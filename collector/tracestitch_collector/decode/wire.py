@@ -6,62 +6,16 @@ comparisons are protobuf tags, field number and wire type in one byte; opentelem
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
-from tracestitch_collector.columns import resource_text, scope_text, to_plain, value_text
+from tracestitch_collector.columns import value_text
 from tracestitch_collector.decode.attributes import Attributes
-from tracestitch_collector.decode.names import stable
-from tracestitch_collector.decode.values import (
-    MalformedError,
-    any_value,
-    fixed64,
-    key_value,
-    skip,
-    span_of,
-    text,
-    varint,
-)
+from tracestitch_collector.decode.events import event, link
+from tracestitch_collector.decode.origins import Origins
+from tracestitch_collector.decode.values import MalformedError, any_value, skip, span_of, text, varint
 from tracestitch_collector.model import AttributeValue
 
 NO_ID: Final = frozenset((b"", bytes(8), bytes(16)))
-MAX_ORIGINS: Final = 1_000
-
-
-class Origins:
-    """Resources and scopes: each one's text is made once, however many requests repeat its bytes."""
-
-    def __init__(self) -> None:
-        self.resources: list[str] = []
-        self.services: list[str] = []
-        self.environments: list[str] = []
-        self.scopes: list[str] = []
-        self._resource_codes: dict[tuple[bytes, str], int] = {}
-        self._scope_codes: dict[tuple[bytes, str], int] = {}
-
-    def begin(self) -> None:
-        if len(self.resources) > MAX_ORIGINS:
-            self.resources, self.services, self.environments, self._resource_codes = [], [], [], {}
-        if len(self.scopes) > MAX_ORIGINS:
-            self.scopes, self._scope_codes = [], {}
-
-    def resource(self, raw: bytes, schema_url: str) -> int:
-        code = self._resource_codes.get((raw, schema_url))
-        if code is None:
-            attributes, _, _, dropped = _described(raw, attributes_tag=0x0A, dropped_tag=0x10)
-            code = self._resource_codes[raw, schema_url] = len(self.resources)
-            self.resources.append(resource_text(attributes, schema_url, dropped))
-            self.services.append(_text_of(attributes, "service.name") or "unknown_service")
-            self.environments.append(_text_of(attributes, "deployment.environment.name"))
-        return code
-
-    def scope(self, raw: bytes, schema_url: str) -> int:
-        code = self._scope_codes.get((raw, schema_url))
-        if code is None:
-            attributes, name, version, dropped = _described(raw, attributes_tag=0x1A, dropped_tag=0x20)
-            code = self._scope_codes[raw, schema_url] = len(self.scopes)
-            self.scopes.append(scope_text(name, version, attributes, schema_url, dropped))
-        return code
 
 
 class Rows:
@@ -250,11 +204,11 @@ class SpanRows(Rows):
             return at + 6
         if tag == 0x5A:
             at, stop = span_of(buffer, at + 1, end)
-            self.events.setdefault(row, []).append(_event(buffer, at, stop))
+            self.events.setdefault(row, []).append(event(buffer, at, stop))
             return stop
         if tag == 0x6A:
             at, stop = span_of(buffer, at + 1, end)
-            self.links.setdefault(row, []).append(_link(buffer, at, stop))
+            self.links.setdefault(row, []).append(link(buffer, at, stop))
             return stop
         if tag == 0x1A:
             at, stop = span_of(buffer, at + 1, end)
@@ -378,120 +332,3 @@ class LogRows(Rows):
             self.event_names[row] = text(buffer[at:stop])
             return stop
         return skip(buffer, at)
-
-
-def _event(buffer: bytes, at: int, end: int) -> dict[str, Any]:
-    time, name, dropped = 0, "", 0
-    attributes: list[list[Any]] = []
-    while at < end:
-        tag = buffer[at]
-        if tag == 0x09:
-            time = fixed64(buffer, at + 1)
-            at += 9
-        elif tag == 0x12:
-            at, stop = span_of(buffer, at + 1, end)
-            name, at = text(buffer[at:stop]), stop
-        elif tag == 0x1A:
-            at, stop = span_of(buffer, at + 1, end)
-            attributes += _plain_pairs(buffer, at, stop)
-            at = stop
-        elif tag == 0x20:
-            dropped, at = varint(buffer, at + 1)
-        else:
-            at = skip(buffer, at)
-    return {"time_ns": time, "name": name, "attributes": attributes, "dropped": dropped % 2**32}
-
-
-def _link(buffer: bytes, at: int, end: int) -> dict[str, Any]:
-    trace_id = span_id = b""
-    state, dropped, flags = "", 0, 0
-    attributes: list[list[Any]] = []
-    while at < end:
-        tag = buffer[at]
-        if tag == 0x0A:
-            at, stop = span_of(buffer, at + 1, end)
-            trace_id, at = buffer[at:stop], stop
-        elif tag == 0x12:
-            at, stop = span_of(buffer, at + 1, end)
-            span_id, at = buffer[at:stop], stop
-        elif tag == 0x1A:
-            at, stop = span_of(buffer, at + 1, end)
-            state, at = text(buffer[at:stop]), stop
-        elif tag == 0x22:
-            at, stop = span_of(buffer, at + 1, end)
-            attributes += _plain_pairs(buffer, at, stop)
-            at = stop
-        elif tag == 0x28:
-            dropped, at = varint(buffer, at + 1)
-        elif tag == 0x35:
-            flags = int.from_bytes(buffer[at + 1 : at + 5], "little")
-            at += 5
-        else:
-            at = skip(buffer, at)
-    return {
-        "trace_id": trace_id.hex(),
-        "span_id": span_id.hex(),
-        "trace_state": state,
-        "flags": flags,
-        "attributes": attributes,
-        "dropped": dropped % 2**32,
-    }
-
-
-def _plain_pairs(buffer: bytes, at: int, end: int) -> list[list[Any]]:
-    """The one KeyValue of these bytes under its stable names, as in `columns.py`."""
-    name, value = key_value(buffer, at, end)
-    return [[key, to_plain(item)] for key, item in stable(name, value) or ((name, value),)]
-
-
-def _described(
-    raw: bytes, attributes_tag: int, dropped_tag: int
-) -> tuple[list[tuple[str, AttributeValue]], str, str, int]:
-    """Attributes, name, version and dropped count of a Resource or an InstrumentationScope."""
-    at, end = 0, len(raw)
-    attributes: list[tuple[str, AttributeValue]] = []
-    name, version, dropped = "", "", 0
-    while at < end:
-        tag = raw[at]
-        if tag == attributes_tag:
-            at, stop = span_of(raw, at + 1, end)
-            key, value = key_value(raw, at, stop)
-            attributes += _renamed_unless_sent(key, value, raw)
-            at = stop
-        elif tag == 0x0A:
-            at, stop = span_of(raw, at + 1, end)
-            name, at = text(raw[at:stop]), stop
-        elif tag == 0x12:
-            at, stop = span_of(raw, at + 1, end)
-            version, at = text(raw[at:stop]), stop
-        elif tag == dropped_tag:
-            dropped, at = varint(raw, at + 1)
-        else:
-            at = skip(raw, at)
-    return attributes, name, version, dropped % 2**32
-
-
-def _renamed_unless_sent(
-    key: str, value: AttributeValue, raw: bytes
-) -> tuple[tuple[str, AttributeValue], ...]:
-    """A resource's attribute under its stable names; under its own where the sender sent both."""
-    renamed = stable(key, value)
-    if not renamed or any(name.encode() in raw for name, _ in renamed):
-        return ((key, value),)
-    return renamed
-
-
-def _text_of(attributes: list[tuple[str, AttributeValue]], key: str) -> str:
-    for name, value in attributes:
-        if name == key:
-            return value if isinstance(value, str) else ""
-    return ""
-
-
-def other_text(pairs: list[tuple[str, AttributeValue]]) -> str:
-    """The form of `attributes_other`."""
-    return json_text([[key, to_plain(value)] for key, value in pairs])
-
-
-def json_text(plain: list[Any]) -> str:
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
