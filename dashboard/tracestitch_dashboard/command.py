@@ -98,7 +98,7 @@ def findings(arguments: Sequence[str]) -> int:
             return 0
         for line in finding_text.lines(found, paint):
             print(line)
-        print(finding_text.summary(found, [], "important"))
+        print(finding_text.summary(found))
         return 0
 
     return _run(parser, arguments, run)

@@ -51,7 +51,8 @@ def _one(finding: Finding, paint: Paint) -> Iterator[str]:
     yield paint("dim", f"  {finding.fingerprint}{f' · traces {traces}' if traces else ''}")
 
 
-def summary(findings: Sequence[Finding], failing: Sequence[Finding], gate: str) -> str:
+def summary(findings: Sequence[Finding], failing: Sequence[Finding] = (), gate: str = "") -> str:
+    """`gate` is empty where nothing is judged."""
     open_ones = [finding for finding in findings if finding.is_open]
     suppressed = sum(finding.suppressed_by is not None for finding in findings)
     quiet = len(findings) - len(open_ones) - suppressed
@@ -61,5 +62,7 @@ def summary(findings: Sequence[Finding], failing: Sequence[Finding], gate: str) 
     counts = Counter(finding.severity for finding in open_ones)
     parts = ", ".join(f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity])
     hidden = "".join(f", {other}" for other in others)
+    if not gate:
+        return f"{wording.counted(len(open_ones), 'finding')}: {parts}{hidden}."
     gated = "new" if gate == "new" else f"{gate} or worse"
     return f"{wording.counted(len(open_ones), 'finding')}: {parts}{hidden}. {len(failing)} {gated}."

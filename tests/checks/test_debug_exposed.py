@@ -56,6 +56,17 @@ def test_a_process_that_was_restarted_without_debug_is_mended() -> None:
     assert found(debug_exposed, inventories=known) == ()
 
 
+def test_a_debug_server_that_is_gone_keeps_nothing_open() -> None:
+    days_ago = -2 * 86_400 * 10**9
+    assert (
+        found(
+            debug_exposed,
+            inventories=[inventory("inventory", "staging", at=days_ago, security={"debug": True})],
+        )
+        == ()
+    )
+
+
 def test_one_of_two_hosts_is_counted_as_one_of_two() -> None:
     known = [
         inventory("inventory", "staging", host="a", security={"debug": True}),

@@ -93,3 +93,12 @@ def test_an_inventory_of_nonsense_is_passed_over() -> None:
         inventory("d"),
     ]
     assert found(dependency_drift, inventories=inventories) == ()
+
+
+def test_a_service_that_was_switched_off_days_ago_drifts_no_more() -> None:
+    day_ns = 86_400 * 10**9
+    inventories = [
+        inventory("a", packages={"flask": "3.0"}, at=-2 * day_ns),
+        inventory("b", packages={"flask": "3.1"}),
+    ]
+    assert found(dependency_drift, inventories=inventories) == ()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.telemetry import finding
-from tracestitch_collector.checks.ledger import REFRESH_NS, Ledger
+from tracestitch_collector.checks.finding import Evidence, Finding, State
+from tracestitch_collector.checks.ledger import REFRESH_NS, Ledger, Seen
 
 NOW = 10**18
 
@@ -36,7 +37,49 @@ def test_counts_are_written_now_and_then_and_a_change_of_severity_at_once() -> N
     assert ledger.due([suppressed], NOW + 1) == (suppressed,)
 
 
-def test_a_finding_that_is_not_seen_again_stays_as_it_was() -> None:
-    ledger = Ledger([finding()])
-    assert ledger.due([], NOW) == ()
-    assert ledger.findings == (finding(),)
+HOUR = 3600 * 10**9
+SHOWN = (Evidence(trace_id="1" * 32, span_ids=("2" * 16,)),)
+ON_ITS_ROUTE = Seen(places={("inventory", "GET /stock")})
+
+
+def states(known: Finding, later_ns: int, seen: Seen) -> list[State]:
+    ledger = Ledger([known])
+    return [one.state for one in ledger.due([], known.last_seen_ns + later_ns, seen)]
+
+
+def test_a_finding_goes_quiet_when_an_hour_of_its_route_does_not_show_it() -> None:
+    known = finding(evidence=SHOWN)
+    assert states(known, HOUR, ON_ITS_ROUTE) == []
+    assert states(known, HOUR + 1, ON_ITS_ROUTE) == ["quiet"]
+
+
+def test_a_finding_stays_open_while_nobody_asks_its_route_but_a_day_at_most() -> None:
+    known = finding(evidence=SHOWN)
+    elsewhere = Seen(places={("inventory", "GET /other"), ("shop", "GET /stock")})
+    assert states(known, 24 * HOUR, elsewhere) == []
+    assert states(known, 24 * HOUR + 1, elsewhere) == ["quiet"]
+
+
+def test_a_finding_of_a_whole_service_goes_by_any_of_its_routes() -> None:
+    known = finding(evidence=SHOWN, operation="")
+    assert states(known, HOUR + 1, Seen(places={("inventory", "GET /other")})) == ["quiet"]
+
+
+def test_what_a_process_said_of_itself_is_over_as_soon_as_none_says_it() -> None:
+    assert states(finding(evidence=()), 1, Seen()) == ["quiet"]
+
+
+def test_a_check_that_failed_or_kept_findings_back_proves_nothing_over() -> None:
+    undecided = Seen(places=ON_ITS_ROUTE.places, undecided={"n-plus-one-db"})
+    assert states(finding(evidence=SHOWN), 2 * HOUR, undecided) == []
+    assert states(finding(evidence=()), 1, undecided) == []
+
+
+def test_a_quiet_finding_is_said_once_and_opens_at_once_when_it_is_back() -> None:
+    ledger = Ledger([finding(evidence=SHOWN)])
+    now_ns = finding().last_seen_ns + 2 * HOUR
+    quiet = ledger.due([], now_ns, ON_ITS_ROUTE)
+    ledger.written(quiet, now_ns)
+    assert ledger.due([], now_ns + HOUR, ON_ITS_ROUTE) == ()
+    (back,) = ledger.due([finding(evidence=SHOWN, last_seen_ns=now_ns)], now_ns + 1, ON_ITS_ROUTE)
+    assert (back.state, back.first_seen_ns) == ("open", finding().first_seen_ns)

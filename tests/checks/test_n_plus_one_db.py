@@ -105,6 +105,18 @@ def test_a_comment_for_another_check_suppresses_nothing() -> None:
         pytest.param(loop("FETCH FORWARD 2000 FROM cursor_1"), id="a chunked iterator"),
         pytest.param(loop("SELECT a FROM b WHERE c = 'the rest was cut of..."), id="truncated"),
         pytest.param(loop(""), id="connects"),
+        pytest.param(
+            loop('SELECT "cache_key", "value", "expires" FROM "my_cache" WHERE "cache_key" IN (%s)'),
+            id="Django's cache in a table",
+        ),
+        pytest.param(
+            loop('SELECT "session_key", "session_data" FROM "django_session" WHERE "session_key" = %s'),
+            id="Django's sessions",
+        ),
+        pytest.param(
+            loop("SELECT sessions.session_id, sessions.data, sessions.expiry FROM sessions WHERE id = ?"),
+            id="Flask-Session",
+        ),
         pytest.param(loop("SELECT a# FROM b#", count=20), id="different columns and tables"),
     ],
 )
@@ -141,3 +153,68 @@ def test_the_cost_is_what_the_request_waited_for() -> None:
 
     (finding,) = found(n_plus_one_db, requests(1, in_background))
     assert finding.impact.ms_per_day == 0
+
+
+def on(route: str, count: int = 40, function: str = "FilterView.get") -> Callable[[TraceBuilder], None]:
+    def build(trace: TraceBuilder) -> None:
+        trace.server("view", route, ms=10 + count * 2)
+        for number in range(count):
+            trace.query(
+                f"row {number}",
+                ROW,
+                parent="view",
+                at=3 + number * 2,
+                ms=2,
+                attributes=code("shop", "views.py", 87, function),
+            )
+
+    return build
+
+
+def test_one_line_on_several_routes_is_one_finding_that_names_the_worst_and_the_others() -> None:
+    traces = [
+        *requests(2, on("/feedings/", 20), word="feedings"),
+        *requests(2, on("/changes/", 60), word="changes"),
+        *requests(1, on("/sleep/", 10), word="sleep"),
+    ]
+    (finding,) = found(n_plus_one_db, traces)
+    assert finding.operation == "GET /changes/"
+    assert ("also on", "GET /feedings/ and GET /sleep/") in finding.details
+    assert (finding.affected, finding.eligible) == (5, 5)
+    assert "5 of 5 requests to GET /changes/ and 2 other routes" in finding.impact.text
+    (alone,) = found(n_plus_one_db, requests(1, on("/sleep/", 10)))
+    assert alone.fingerprint == finding.fingerprint
+
+
+def test_the_same_statement_from_two_functions_is_two_findings() -> None:
+    traces = [
+        *requests(1, on("/a", function="A.get"), word="a"),
+        *requests(1, on("/b", function="B.get"), word="b"),
+    ]
+    assert len(found(n_plus_one_db, traces)) == 2
+
+
+def of_a_library(trace: TraceBuilder, ignore: str = "") -> None:
+    trace.server("view", "/api/orders", ms=100, attributes=code("shop", "api.py", 9, "Orders", ignore))
+    for number in range(40):
+        trace.query(f"row {number}", ROW, parent="view", at=3 + number * 2, ms=2)
+
+
+def test_a_loop_inside_of_a_library_is_shown_in_the_view_it_serves() -> None:
+    (finding,) = found(n_plus_one_db, requests(1, of_a_library))
+    assert finding.location == Location(file="api.py", line=9, function="Orders")
+    assert ("line", "in the view; the query itself comes from a library") in finding.details
+
+
+def test_a_comment_at_the_view_suppresses_the_loop_inside_of_a_library() -> None:
+    (finding,) = found(
+        n_plus_one_db, requests(1, lambda trace: of_a_library(trace, "n-plus-one-db ten rows at most"))
+    )
+    assert finding.suppressed_by == "ten rows at most"
+
+
+def test_a_comment_in_a_template_may_end_on_its_line() -> None:
+    (finding,) = found(
+        n_plus_one_db, requests(1, loop(tracestitch__ignore=("n-plus-one-db a short list #}",)))
+    )
+    assert finding.suppressed_by == "a short list"

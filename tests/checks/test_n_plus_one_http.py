@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -115,3 +116,20 @@ def test_outside_development_it_must_cost_time_and_show_often() -> None:
     assert found(n_plus_one_http, requests(25, loop(count=12, ms=5), environment="production")) == ()
     assert found(n_plus_one_http, requests(19, loop(), environment="production")) == ()
     assert len(found(n_plus_one_http, requests(20, loop(), environment="production"))) == 1
+
+
+def test_one_line_on_several_routes_is_one_finding() -> None:
+    def elsewhere(trace: TraceBuilder) -> None:
+        loop(30)(trace)
+        trace.spans[0] = replace(
+            trace.spans[0],
+            name="GET /wishes",
+            attributes={**trace.spans[0].attributes, "http.route": "/wishes"},
+        )
+
+    (finding,) = found(
+        n_plus_one_http, [*requests(1, loop(), word="cart"), *requests(1, elsewhere, word="wishes")]
+    )
+    assert finding.operation == "GET /wishes"
+    assert ("also on", "GET /cart") in finding.details
+    assert (finding.affected, finding.eligible) == (2, 2)

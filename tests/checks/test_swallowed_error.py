@@ -24,6 +24,7 @@ def silence(
     exception_event: bool = False,
     swallowed_event: bool = False,
     ignore: str = "",
+    route: str = "/carts/<id>/voucher",
 ) -> Callable[[TraceBuilder], None]:
     def build(trace: TraceBuilder) -> None:
         events = []
@@ -40,7 +41,7 @@ def silence(
                     },
                 )
             )
-        view = trace.server("view", "/carts/<id>/voucher", status_code=answer, ms=60)
+        view = trace.server("view", route, status_code=answer, ms=60)
         trace.spans[-1] = replace(view, events=tuple(events))
         for attempt in range(2 if retried else 1):
             failed = not retried or attempt == 0
@@ -89,6 +90,16 @@ def test_where_the_agent_saw_the_except_the_finding_points_at_it() -> None:
     assert finding.location == Location(file="cart.py", line=68, function="CartVoucher.get")
     assert finding.tier == "A"
     assert ("called at", "cart.py:65") in finding.details
+
+
+def test_one_except_on_several_routes_is_one_finding() -> None:
+    traces = [
+        *requests(2, silence(swallowed_event=True), word="cart"),
+        *requests(2, silence(swallowed_event=True, route="/wishes"), word="wishes"),
+    ]
+    (finding,) = found(swallowed_error, traces)
+    assert (finding.affected, finding.eligible) == (4, 4)
+    assert "and 1 other route went on without" in finding.impact.text
 
 
 def test_the_note_of_the_except_is_enough_without_a_failed_span() -> None:

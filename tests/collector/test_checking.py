@@ -22,9 +22,11 @@ from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, Pitfall, from_json
 from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.log import Kind, LogReader, LogWriter
-from tracestitch_collector.settings import SETTINGS_VARIABLE, Settings
+from tracestitch_collector.settings import PART_VARIABLE, SETTINGS_VARIABLE, Settings
 from tracestitch_collector.status import read_all
 from tracestitch_collector.store.embedded.store import EmbeddedStore
+from tracestitch_collector.supervisor import PARTS
+from tracestitch_dashboard.app import evaluates_checks
 
 SECOND = 10**9
 
@@ -38,13 +40,15 @@ class Broken:
         raise ValueError("a bug of ours")
 
 
-def requests_without_timeout(store: EmbeddedStore, now_ns: int, count: int = 1) -> None:
+def requests_without_timeout(
+    store: EmbeddedStore, now_ns: int, count: int = 1, *, missing: bool = True
+) -> None:
     for number in range(count):
         builder = TraceBuilder(f"request {now_ns} {number}")
         builder.base_ns = now_ns - 60 * SECOND + number * SECOND
         builder.server("view", "/pay", ms=10)
         builder.call(
-            "call", "http://bank/pay", parent="view", attributes={"tracestitch.timeout.missing": True}
+            "call", "http://bank/pay", parent="view", attributes={"tracestitch.timeout.missing": missing}
         )
         store.write(telemetry.batch(builder.build().spans, request=builder.trace_id))
 
@@ -87,6 +91,22 @@ def test_nothing_new_is_not_evaluated_again(store: EmbeddedStore, tmp_path: Path
     loop.run_once(now_ns + SECOND)
     assert loop.tally.evaluations == 1
     assert loop.tally.evaluated_until_ns == now_ns + SECOND
+
+
+def test_a_finding_that_was_mended_is_written_as_quiet_after_an_hour(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    now_ns = time.time_ns()
+    loop = Checking(store, LogWriter(tmp_path / "log" / "checks"))
+    requests_without_timeout(store, now_ns)
+    loop.run_once(now_ns)
+    later_ns = now_ns + 2 * 3600 * SECOND
+    requests_without_timeout(store, later_ns, missing=False)
+    loop.run_once(later_ns)
+    loop.run_once(later_ns + SECOND)
+    first, second = (record[0] for record in written(tmp_path / "log" / "checks"))
+    assert (first.state, second.state) == ("open", "quiet")
+    assert (second.fingerprint, second.last_seen_ns) == (first.fingerprint, first.last_seen_ns)
 
 
 def test_what_the_store_knows_of_before_a_restart_keeps_its_first_time(
@@ -197,3 +217,13 @@ def test_the_process_writes_findings_and_ends_on_sigterm(store: EmbeddedStore, t
 def test_settings_that_make_no_sense_end_it_with_78(capsys: pytest.CaptureFixture[str]) -> None:
     assert checking.main({"TRACESTITCH_RETENTION": "soon"}) == 78
     assert "TRACESTITCH_RETENTION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("part", "expected"), [("all", True), ("", True), ("dashboard", False)])
+def test_the_reader_evaluates_only_where_it_runs_beside_the_collector(part: str, expected: bool) -> None:
+    assert evaluates_checks({PART_VARIABLE: part} if part else {}) is expected
+
+
+def test_a_collector_alone_evaluates_in_a_process_of_its_own() -> None:
+    assert [program.module for program in PARTS["collector"]].count("tracestitch_collector.checking") == 1
+    assert all(program.name != "checks" for part in ("all", "dashboard") for program in PARTS[part])

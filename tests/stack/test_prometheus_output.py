@@ -215,12 +215,16 @@ def test_log_records_are_counted_by_severity_without_our_own_events() -> None:
     }
 
 
-def test_an_open_finding_is_one_until_it_is_suppressed_or_forgotten() -> None:
+def test_an_open_finding_is_one_until_it_is_quiet_suppressed_or_forgotten() -> None:
     clock = Clock()
     aggregator = Aggregator(clock=clock, finding_expiry_ns=60 * SECOND_NS)
     kept, suppressed = (finding(f"{n:016x}", last_seen_ns=clock.now_ns) for n in (1, 2))
     aggregator.observe(NO_SPANS, NO_LOGS, findings(kept, suppressed))
     assert len(samples(aggregator, "tracestitch_findings")) == 2
+    gone = finding(f"{1:016x}", evaluated_ns=2, state="quiet", last_seen_ns=clock.now_ns)
+    aggregator.observe(NO_SPANS, NO_LOGS, findings(gone))
+    assert len(samples(aggregator, "tracestitch_findings")) == 1
+    aggregator.observe(NO_SPANS, NO_LOGS, findings(kept))
     later = finding(f"{2:016x}", evaluated_ns=2, suppressed_by="known", last_seen_ns=clock.now_ns)
     aggregator.observe(NO_SPANS, NO_LOGS, findings(later))
     labels = ("check", "pitfall", "severity", "service_name", "fingerprint")
@@ -252,7 +256,8 @@ def test_findings_of_the_store_are_open_after_a_restart() -> None:
         last_seen_ns=clock.now_ns,
     )
     aggregator = Aggregator(clock=clock)
-    aggregator.restore([known, replace(known, fingerprint="cd" * 8, suppressed_by="known")])
+    suppressed = replace(known, fingerprint="cd" * 8, suppressed_by="known")
+    aggregator.restore([known, suppressed, replace(known, fingerprint="ef" * 8, state="quiet")])
     labels = ("check", "severity", "service_name", "fingerprint")
     assert values(aggregator, "tracestitch_findings", *labels) == {
         ("missing-timeout", "important", "pricing", "ab" * 8): 1

@@ -50,7 +50,7 @@ def logs(*rows: dict[str, Any]) -> pa.Table:
 
 
 def finding(
-    fingerprint: str = "a" * 16, *, suppressed_by: str | None = None, **columns: Any
+    fingerprint: str = "a" * 16, *, suppressed_by: str | None = None, state: str = "open", **columns: Any
 ) -> dict[str, Any]:
     return {
         "evaluated_ns": 1,
@@ -61,7 +61,7 @@ def finding(
         "service_name": "pricing",
         "first_seen_ns": 0,
         "last_seen_ns": 0,
-        "document": json.dumps({"suppressed_by": suppressed_by}),
+        "document": json.dumps({"suppressed_by": suppressed_by, "state": state}),
         **columns,
     }
 

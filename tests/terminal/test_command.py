@@ -95,6 +95,25 @@ def test_a_baseline_lets_only_new_findings_fail(
     assert command.check([*where, "--baseline", path, "--fail-on", "new"]) == 1
 
 
+def test_what_went_quiet_fails_no_gate_and_is_listed_apart(
+    folder: Path, where: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = EmbeddedStore(folder, write=True)
+    quiet = telemetry.finding(title="Mended", severity="critical", state="quiet", last_seen_ns=time.time_ns())
+    store.write(telemetry.batch(findings=[quiet], request="", start=4, end=5))
+    store.sync()
+    store.close()
+    assert command.check([*where, "--fail-on", "critical"]) == 0
+    assert "Mended" not in capsys.readouterr().out
+    assert command.findings(where) == 0
+    out = capsys.readouterr().out
+    assert "quiet  n-plus-one-db  Mended  (last seen " in out
+    assert "1 finding: 1 important, 1 quiet." in out
+    assert command.findings([*where, "--json"]) == 0
+    states = {one["title"]: one["state"] for one in json.loads(capsys.readouterr().out)["findings"]}
+    assert states == {"Mended": "quiet", "GET to bank without a timeout": "open"}
+
+
 @pytest.mark.parametrize("form", ["json", "sarif", "junit"])
 def test_check_prints_each_format_and_nothing_else(
     form: str, where: list[str], capsys: pytest.CaptureFixture[str]

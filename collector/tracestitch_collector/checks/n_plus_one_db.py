@@ -140,7 +140,7 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
             cases,
             eligible,
             f"{wording.duration(together)} of queries in {wording.share(affected, len(eligible))} "
-            f"to {operation}; the number grows with the list.",
+            f"to {prevalence.asked(cases, worst)}; the number grows with the list.",
         ),
         fix=fix_for(last.spans[0], last.source, line.location, orm_of(last.spans[0], framework)),
         first_seen_ns=first_ns,

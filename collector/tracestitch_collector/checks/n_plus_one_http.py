@@ -159,7 +159,8 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
             cases,
             eligible,
             f"{wording.duration(together)} of waiting for {last.callee} in "
-            f"{wording.share(affected, len(eligible))} to {worst[1]}; the number grows with the list.",
+            f"{wording.share(affected, len(eligible))} to {prevalence.asked(cases, worst)}; "
+            "the number grows with the list.",
         ),
         fix=_fix(last, line.location),
         first_seen_ns=first_ns,

@@ -136,6 +136,12 @@ def worst_place(cases: Sequence[Case]) -> Place:
     return max(lost, key=lambda place: (lost[place], place))
 
 
+def asked(cases: Sequence[Case], worst: Place) -> str:
+    """`GET /orders`, `GET /orders and 2 other routes`."""
+    others = len({case.unit.operation for case in cases}) - 1
+    return f"{worst[1]} and {wording.counted(others, 'other route')}" if others else worst[1]
+
+
 def other_places(cases: Sequence[Case], worst: Place) -> tuple[tuple[str, str], ...]:
     others = sorted({case.unit.operation for case in cases} - {worst[1]})
     return (("also on", wording.listed(others, 8)),) if others else ()

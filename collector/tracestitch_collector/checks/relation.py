@@ -16,8 +16,9 @@ from tracestitch_collector.checks.framework import Orm
 from tracestitch_collector.model import Span
 from tracestitch_collector.traces.code import place
 
-Kind: TypeAlias = Literal["forward", "reverse", "part", "count", "unknown"]
-"""The row that a foreign key names · the rows that name this one · some of these · how many · no relation seen."""
+Kind: TypeAlias = Literal["forward", "reverse", "part", "count", "many", "unknown"]
+"""The row that a foreign key names · the rows that name this one · some of these · how many · those on the other
+side of a table in between · no relation seen."""
 
 _KEYS = ("id", "pk", "uuid")
 _LABEL = re.compile(r"\bAS\s+\S+", re.IGNORECASE)
@@ -25,6 +26,7 @@ _FOREIGN_KEY = re.compile(r"\b(\w+)_id\b")
 _COUNT = re.compile(
     r"^SELECT\s+(?:COUNT|SUM|MIN|MAX|AVG|EXISTS)\s*\(|^SELECT\s+(?:1|\?)\s+AS\b", re.IGNORECASE
 )
+_THROUGH = re.compile(r"\bJOIN\b.*\bWHERE\b.*_id\W{0,3}\s*(?:=|IN)\s*\(?\?", re.IGNORECASE | re.DOTALL)
 _FILTERED = re.compile(r"\bAND\b|\bLIMIT\b", re.IGNORECASE)
 _OF_SQLALCHEMY = re.compile(r"\bWHERE\s+\?\s*=", re.IGNORECASE)
 """How a lazy relationship of SQLAlchemy asks; nobody writes it so."""
@@ -65,7 +67,7 @@ def relation_of(repeated: Span, source: Span | None, location: Location | None) 
         kind=kind,
         name=_forward_name(table, keys) if kind == "forward" else _short(table),
         table=table,
-        model=_model(outer) or _model(column.removesuffix("_id") if kind != "forward" else "") or "Model",
+        model=_model(outer) or "Model",
         related=_model(table) or "Model",
         column=column or "id",
         asked=f"{line}: {text}" if line else text,
@@ -80,6 +82,8 @@ def _kind(statement: str, column: str, outer: str, keys: tuple[str, ...]) -> Kin
         return "forward"
     if _OF_SQLALCHEMY.search(statement):
         return "reverse"
+    if outer and _THROUGH.search(statement):
+        return "many"
     if names_a_row and outer:
         where = statement.upper().rpartition(" WHERE ")[2]
         return "part" if _FILTERED.search(where) else "reverse"
@@ -118,7 +122,7 @@ def _django(relation: Relation) -> Fix:
             f"for row in {model}.objects.prefetch_related(wanted):\n    row.wanted  # no further query",
         )
     forward = relation.kind == "forward"
-    attribute = name if forward else f"{name}_set"
+    attribute = name if forward else f"{name}s" if relation.kind == "many" else f"{name}_set"
     method = "select_related" if forward else "prefetch_related"
     use = f"row.{attribute}" if forward else f"list(row.{attribute}.all())"
     return Fix(
@@ -132,7 +136,7 @@ def _django(relation: Relation) -> Fix:
 
 def _sqlalchemy(relation: Relation) -> Fix:
     model, table = relation.model, relation.table
-    if relation.kind in ("count", "part"):
+    if relation.kind in ("count", "part", "many"):
         return Fix(
             text=f"Ask {table} once for all rows of the list: one statement with in_(…), grouped by "
             f"{relation.column} where only a figure is wanted.",

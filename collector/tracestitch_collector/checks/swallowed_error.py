@@ -189,8 +189,8 @@ def _finding(evidence: Evidence, key: Site, cases: list[Silence], eligible: tupl
             evidence,
             cases,
             eligible,
-            f"{wording.share(_units(cases), len(eligible))} to {operation} went on without {last.failed}, "
-            "and neither a log nor the answer says so.",
+            f"{wording.share(_units(cases), len(eligible))} to {prevalence.asked(cases, worst)} went on without "
+            f"{last.failed}, and neither a log nor the answer says so.",
         ),
         fix=_fix(last, of_service(service, evidence.inventories, (entry,))),
         first_seen_ns=first_ns,

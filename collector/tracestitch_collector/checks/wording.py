@@ -9,10 +9,12 @@ LONGEST = 2_000
 
 
 def duration(ns: float) -> str:
-    """`320 ms`, `1.24 s`, `0.4 ms`."""
+    """`320 ms`, `1.24 s`, `0.4 ms`, `12 min`."""
     ms = ns / 1_000_000
+    if ms >= 120 * 60_000:
+        return f"{ms / 3_600_000:.1f} h"
     if ms >= 60_000:
-        return f"{ms / 60_000:.1f} min"
+        return f"{ms / 60_000:.0f} min" if ms >= 10 * 60_000 else f"{ms / 60_000:.1f} min".replace(".0 ", " ")
     if ms >= 1_000:
         return f"{ms / 1_000:.2f} s"
     return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
