@@ -7,17 +7,22 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 
+from tracestitch.attributes import Shared
 from tracestitch.scrub import scrub_attribute, scrub_text
+from tracestitch.spans import Rarities, Span
 
 _MAX_CACHED = 20_000
 _MAX_CACHED_LENGTH = 256
+_MAX_NAMES = 2_000
 _MAX_DEPTH = 12
 _fixed64 = struct.Struct("<Q").pack
 _fixed32 = struct.Struct("<I").pack
 _double = struct.Struct("<d").pack
+_ids = struct.Struct(">2s16s2s8s").pack
+_times = struct.Struct("<BQBQ").pack
+_KINDS = {kind: bytes((0x30, kind.value + 1)) for kind in SpanKind}
 
 
 class LogEntry(NamedTuple):
@@ -33,6 +38,8 @@ class LogEntry(NamedTuple):
     span_id: int = 0
     trace_flags: int = 0
     event_name: str = ""
+    # What many records of this place in the code say alike.
+    shared: Shared | None = None
 
 
 def varint(number: int) -> bytes:
@@ -65,11 +72,15 @@ class Encoder:
         self._ignores = ignores
         self._fields: dict[tuple[bytes, str, str], bytes] = {}
         self._keys: dict[str, bytes] = {}
+        self._names: dict[str, bytes] = {}
 
-    def traces(self, resource: bytes, spans: Iterable[bytes], scope: bytes) -> bytes:
-        """An ExportTraceServiceRequest of spans that are already encoded."""
-        scope_spans = field(b"\x0a", scope) + b"".join([field(b"\x12", span) for span in spans])
-        return field(b"\x0a", field(b"\x0a", resource) + field(b"\x12", scope_spans))
+    def traces(self, resource: bytes, spans: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """An ExportTraceServiceRequest; spans come as (scope, span), both encoded."""
+        by_scope: dict[bytes, list[bytes]] = {}
+        for scope, span in spans:
+            by_scope.setdefault(scope, []).append(b"\x12" + varint(len(span)) + span)
+        scopes = [field(b"\x12", scope + b"".join(encoded)) for scope, encoded in by_scope.items()]
+        return field(b"\x0a", field(b"\x0a", resource) + b"".join(scopes))
 
     def logs(self, resource: bytes, records: Iterable[tuple[str, bytes]]) -> bytes:
         """An ExportLogsServiceRequest; records come as (scope name, encoded record)."""
@@ -88,32 +99,64 @@ class Encoder:
     def resource(self, attributes: Mapping[str, Any]) -> bytes:
         return self._attributes(b"\x0a", attributes)
 
-    def span(self, span: ReadableSpan) -> bytes:
-        context = span.get_span_context()
-        assert context is not None
-        parent = span.parent
+    def scoped_span(self, span: Span) -> tuple[bytes, bytes]:
+        tracer = span.tracer
+        if tracer.encoded_scope is None:
+            scope = self.scope(tracer.scope_name, tracer.scope_version)
+            tracer.encoded_scope = field(b"\x0a", scope)
+        return tracer.encoded_scope, self.span(span)
+
+    def span(self, span: Span) -> bytes:
+        own, rare, parent_id = span.own, span._rare, span.parent_id
         parts = [
-            b"\x0a\x10" + context.trace_id.to_bytes(16, "big"),
-            b"\x12\x08" + context.span_id.to_bytes(8, "big"),
-            _trace_state(context),
-            b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent is not None else b"",
-            text(b"\x2a", scrub_text(span.name)),
-            b"\x30" + varint(span.kind.value + 1),
-            b"\x39" + _fixed64(span.start_time or 0),
-            b"\x41" + _fixed64(span.end_time or 0),
-            self._attributes(b"\x4a", span._attributes or {}),
-            _count(b"\x50", span.dropped_attributes),
+            _ids(
+                b"\x0a\x10", span.trace_id.to_bytes(16, "big"), b"\x12\x08", span.span_id.to_bytes(8, "big")
+            ),
+            _trace_state(span.trace_state),
+            b"\x22\x08" + parent_id.to_bytes(8, "big") if parent_id else b"",
+            self._name(span.name),
+            _KINDS[span.kind],
+            _times(0x39, span.start_time, 0x41, span.end_time or 0),
         ]
-        for event in span.events:
-            encoded = b"\x09" + _fixed64(event.timestamp) + text(b"\x12", event.name)
-            parts.append(field(b"\x5a", encoded + self._attributes(b"\x1a", event.attributes or {})))
-        parts.append(_count(b"\x60", span.dropped_events))
-        parts += [field(b"\x6a", self._link(link.context, link.attributes or {})) for link in span.links]
-        parts.append(_count(b"\x70", span.dropped_links))
-        parts.append(_status(span))
-        flags = int(context.trace_flags) | 0x100 | (0x200 if parent is not None and parent.is_remote else 0)
-        parts.append(b"\x85\x01" + _fixed32(flags))
+        if own and any(not part.keys().isdisjoint(own) for part in span.shared):
+            parts.append(self._attributes(b"\x4a", span.all_attributes()))
+        else:
+            for part in span.shared:
+                if part.span_bytes is None:
+                    part.span_bytes = self._attributes(b"\x4a", part)
+                parts.append(part.span_bytes)
+            if own:
+                parts.append(self._attributes(b"\x4a", own))
+        if rare is not None:
+            parts += self._rarities(rare)
+        status = span.status
+        if status.status_code.value:
+            parts.append(_status(status))
+        parts.append(b"\x85\x01" + _fixed32(span.flags | (0x300 if span.parent_is_remote else 0x100)))
         return b"".join(parts)
+
+    def _rarities(self, rare: Rarities) -> list[bytes]:
+        parts = [_count(b"\x50", rare.dropped_attributes)]
+        for event in rare.events:
+            encoded = b"\x09" + _fixed64(event.timestamp) + text(b"\x12", event.name)
+            attributes = self._attributes(b"\x1a", event.attributes) + _count(
+                b"\x20", event.dropped_attributes
+            )
+            parts.append(field(b"\x5a", encoded + attributes))
+        parts.append(_count(b"\x60", rare.dropped_events))
+        for link in rare.links:
+            dropped = _count(b"\x28", link.dropped_attributes)
+            parts.append(field(b"\x6a", self._link(link.context, link.attributes or {}, dropped)))
+        parts.append(_count(b"\x70", rare.dropped_links))
+        return parts
+
+    def _name(self, name: str) -> bytes:
+        known = self._names.get(name)
+        if known is None:
+            if len(self._names) > _MAX_NAMES:
+                self._names.clear()
+            known = self._names[name] = text(b"\x2a", scrub_text(name))
+        return known
 
     def log(self, entry: LogEntry) -> bytes:
         parts = [
@@ -121,8 +164,14 @@ class Encoder:
             b"\x10" + varint(entry.severity_number) if entry.severity_number else b"",
             text(b"\x1a", entry.severity_text),
             field(b"\x2a", self._any(scrub_text(entry.body) if isinstance(entry.body, str) else entry.body)),
-            self._attributes(b"\x32", entry.attributes),
         ]
+        shared = entry.shared
+        if shared is not None:
+            if shared.log_bytes is None:
+                shared.log_bytes = self._attributes(b"\x32", shared)
+            parts.append(shared.log_bytes)
+        if entry.attributes:
+            parts.append(self._attributes(b"\x32", entry.attributes))
         if entry.trace_id:
             parts.append(b"\x45" + _fixed32(entry.trace_flags))
             parts.append(b"\x4a\x10" + entry.trace_id.to_bytes(16, "big"))
@@ -131,7 +180,7 @@ class Encoder:
         parts.append(text(b"\x62", entry.event_name))
         return b"".join(parts)
 
-    def _link(self, context: SpanContext, attributes: Mapping[str, Any]) -> bytes:
+    def _link(self, context: SpanContext, attributes: Mapping[str, Any], dropped: bytes) -> bytes:
         ids = (
             b"\x0a\x10"
             + context.trace_id.to_bytes(16, "big")
@@ -139,11 +188,10 @@ class Encoder:
             + context.span_id.to_bytes(8, "big")
         )
         flags = int(context.trace_flags) | 0x100 | (0x200 if context.is_remote else 0)
-        return ids + _trace_state(context) + self._attributes(b"\x22", attributes) + b"\x35" + _fixed32(flags)
+        encoded = self._attributes(b"\x22", attributes)
+        return ids + _trace_state(context.trace_state) + encoded + dropped + b"\x35" + _fixed32(flags)
 
     def _attributes(self, tag: bytes, attributes: Mapping[str, Any]) -> bytes:
-        # The SDK's own mapping copies itself behind a lock to be read; an ended span does not change any more.
-        attributes = getattr(attributes, "_dict", attributes)
         parts = [self._field(tag, key, value) for key, value in attributes.items()]
         file, line = attributes.get("code.file.path"), attributes.get("code.line.number")
         if isinstance(file, str) and isinstance(line, int):
@@ -201,16 +249,14 @@ class Encoder:
         return b"" if value is None else field(b"\x0a", scrub_text(str(value)).encode("utf-8", "replace"))
 
 
-def _trace_state(context: SpanContext) -> bytes:
-    return text(b"\x1a", context.trace_state.to_header()) if context.trace_state else b""
+def _trace_state(state: TraceState | None) -> bytes:
+    return text(b"\x1a", state.to_header()) if state else b""
 
 
 def _count(tag: bytes, number: int) -> bytes:
     return tag + varint(number) if number else b""
 
 
-def _status(span: ReadableSpan) -> bytes:
-    code = span.status.status_code.value
-    if not code:
-        return b""
-    return field(b"\x7a", text(b"\x12", scrub_text(span.status.description or "")) + b"\x18" + varint(code))
+def _status(status: Status) -> bytes:
+    described = text(b"\x12", scrub_text(status.description or ""))
+    return field(b"\x7a", described + b"\x18" + varint(status.status_code.value))

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from tracestitch import __version__
 from tracestitch.delivery import Verdict, judge
 from tracestitch.encode import Encoder, LogEntry
@@ -21,13 +19,14 @@ from tracestitch.ignores import Ignores
 from tracestitch.queues import BoundedQueue
 from tracestitch.safety import FAILURES, guard, say
 from tracestitch.settings import AgentSettings, Target
+from tracestitch.spans import Span
 from tracestitch.transport import Transport, Unreachable
 
 BATCH_ITEMS = 512
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 # A process that ends does not wait long for a collector that failed, or owes an answer, already.
 _HOPELESS_WAIT_S, _SUSPICIOUS_SILENCE_S = 0.15, 0.3
-_EVENT_SCOPE = "tracestitch"
+SCOPE_NAME = "tracestitch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +42,15 @@ class Batch:
 class Exporter:
     def __init__(self, settings: AgentSettings, resource: Callable[[], Mapping[str, Any]]) -> None:
         self._settings = settings
-        self._resource = resource
+        self.resource = resource
         self._encoder = Encoder(Ignores().at)
-        self._scope = self._encoder.scope("tracestitch", __version__)
         self._complaints = settings.complaints
         self._reset()
 
     def _reset(self) -> None:
         """A fresh start, also in a forked child, which must neither resend nor wait for its parent's things."""
         settings = self._settings
-        self.spans: BoundedQueue[ReadableSpan] = BoundedQueue(settings.queue_items, settings.queue_bytes)
+        self.spans: BoundedQueue[Span] = BoundedQueue(settings.queue_items, settings.queue_bytes)
         self.logs: BoundedQueue[LogEntry] = BoundedQueue(settings.queue_items, settings.queue_bytes)
         self.events: BoundedQueue[LogEntry] = BoundedQueue(64, 4 * 1024 * 1024)
         self._jobs: deque[Callable[[], None]] = deque()
@@ -77,7 +75,7 @@ class Exporter:
 
     # What the app's threads call.
 
-    def add_span(self, span: ReadableSpan) -> None:
+    def add_span(self, span: Span) -> None:
         if self._settings.traces is not None:
             self.spans.put(span, _size(span))
             self._notify(len(self.spans) == BATCH_ITEMS)
@@ -89,7 +87,7 @@ class Exporter:
 
     def emit_event(self, name: str, body: Mapping[str, Any]) -> None:
         if self._settings.logs is not None:
-            entry = LogEntry(time.time_ns(), 9, "INFO", _EVENT_SCOPE, body, {}, event_name=name)
+            entry = LogEntry(time.time_ns(), 9, "INFO", SCOPE_NAME, body, {}, event_name=name)
             self.events.put(entry, 4096)
             self._notify(False)
 
@@ -181,10 +179,10 @@ class Exporter:
             self._pending = None
 
     def _next_batch(self) -> Batch | None:
-        settings, resource = self._settings, self._encoder.resource(self._resource())
+        settings, resource = self._settings, self._encoder.resource(self.resource())
         if self.spans and settings.traces is not None:
-            spans = self._encoded(self.spans.take(BATCH_ITEMS), self._encoder.span)
-            body = self._encoder.traces(resource, spans, self._scope)
+            spans = self._encoded(self.spans.take(BATCH_ITEMS), self._encoder.scoped_span)
+            body = self._encoder.traces(resource, spans)
             return self._batch("spans", settings.traces, body, len(spans))
         queue = self.events or self.logs
         if queue and settings.logs is not None:
@@ -297,9 +295,11 @@ def _ask_for_key(transport: Transport, target: Target) -> bytes | None:
         return None
 
 
-def _size(span: ReadableSpan) -> int:
-    """Roughly, and fast: the public view of a span's attributes copies them behind a lock."""
-    size = 400 + 4096 * len(span._events)
-    for value in getattr(span._attributes, "_dict", {}).values():
+def _size(span: Span) -> int:
+    """Roughly, and fast; what spans share is counted with each, since it is sent with each."""
+    size = 300 + 4096 * len(span.events)
+    for attributes in span.shared:
+        size += attributes.size
+    for value in span.own.values():
         size += len(value) + 60 if type(value) is str else 60
     return size

@@ -7,8 +7,6 @@ import sys
 import uuid
 from collections.abc import Mapping
 
-from opentelemetry.sdk.version import __version__ as sdk_version
-
 from tracestitch import __version__
 from tracestitch.settings import AgentSettings, default_service_name
 
@@ -45,9 +43,9 @@ class ProcessResource:
         settings = self._settings
         name = settings.service_name or default_service_name(tuple(self._names), settings.app_root)
         return {
-            "telemetry.sdk.name": "opentelemetry",
+            "telemetry.sdk.name": "tracestitch",
             "telemetry.sdk.language": "python",
-            "telemetry.sdk.version": sdk_version,
+            "telemetry.sdk.version": __version__,
             "telemetry.distro.name": "tracestitch",
             "telemetry.distro.version": __version__,
             "host.name": socket.gethostname(),

@@ -14,11 +14,11 @@ from types import CodeType, FrameType
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
 from tracestitch import frames, scrub
 from tracestitch.safety import guard
+from tracestitch.spans import Span, SpanEvent
 
 EVENT = "tracestitch.exception.swallowed"
 LONGEST_MESSAGE = 1_000
@@ -127,26 +127,23 @@ def logged(record: LogRecord) -> None:
             _tell_function(record)
 
 
-def complete(span: ReadableSpan) -> None:
+def complete(span: Span) -> None:
     """Adds to a span that has just ended what was swallowed while it was current."""
-    context = span.get_span_context()
-    if not WATCH.pending or context is None:
+    if not WATCH.pending:
         return
     with guard("watching for swallowed errors"):
-        for one in WATCH.pending.pop(context.span_id, ()):
+        for one in WATCH.pending.pop(span.span_id, ()):
             if one.caught_at is not None and not one.told:
-                # Only now is it known that nobody was told, and an ended span takes no events through its API.
-                events: Any = span._events
-                events.append(_event(one, one.caught_at))
+                span.add_late_event(_event(one, one.caught_at))  # only now is it known that nobody was told
 
 
-def _event(mark: Mark, caught_at: frames.CodeLocation) -> Event:
+def _event(mark: Mark, caught_at: frames.CodeLocation) -> SpanEvent:
     attributes: dict[str, AttributeValue] = {
         "exception.type": mark.error[0],
         "exception.message": scrub.scrub_text(mark.error[1]),
         **frames.location_attributes(caught_at),
     }
-    return Event(EVENT, attributes, mark.caught_ns)
+    return SpanEvent(EVENT, attributes, mark.caught_ns)
 
 
 def _tell_function(record: LogRecord) -> None:

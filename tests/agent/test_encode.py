@@ -9,10 +9,6 @@ from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -25,7 +21,13 @@ from opentelemetry.trace import (
 )
 
 from tests.support.agent import plain, plain_map
+from tracestitch.attributes import Shared
 from tracestitch.encode import Encoder, LogEntry, varint
+from tracestitch.exporter import Exporter
+from tracestitch.provider import Provider
+from tracestitch.settings import from_environment
+from tracestitch.spans import Span
+from tracestitch.tracing import build_provider
 
 RESOURCE: dict[str, str | int] = {"service.name": "shop", "process.pid": 42}
 
@@ -35,11 +37,15 @@ def encoder(ignores: Mapping[tuple[str, int], tuple[str, ...]] | None = None) ->
     return Encoder(lambda file, line: known.get((file, line), ()))
 
 
-def finished_spans() -> list[ReadableSpan]:
-    """A remote parent, a child with everything a span can carry, and a plain sibling."""
-    kept = InMemorySpanExporter()
-    provider = TracerProvider(resource=Resource({**RESOURCE}), shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(kept))
+def light_provider() -> Provider:
+    """Ours, of which nothing is sent."""
+    settings = from_environment({"OTEL_TRACES_EXPORTER": "none"}, "/srv")
+    return build_provider(Exporter(settings, lambda: RESOURCE), {})
+
+
+def finished_spans() -> list[Span]:
+    """A remote parent, a child with everything a span can carry, and one whose shared attribute is set again."""
+    provider = light_provider()
     tracer = provider.get_tracer("tracestitch", "1")
     remote = SpanContext(
         trace_id=0x0AF7651916CD43DD8448EB211C80319C,
@@ -54,16 +60,7 @@ def finished_spans() -> list[ReadableSpan]:
         child = tracer.start_span(
             "SELECT stock",
             kind=SpanKind.CLIENT,
-            attributes={
-                "a": "ä",
-                "t": True,
-                "f": False,
-                "n": -7,
-                "big": 2**62,
-                "d": 1.5,
-                "l": ["x", "y"],
-                "e": [],
-            },
+            attributes={**ALL_KINDS},
             links=[Link(linked, {"why": "retry"})],
             start_time=1_700_000_000_000_000_001,
         )
@@ -71,23 +68,95 @@ def finished_spans() -> list[ReadableSpan]:
         child.set_status(StatusCode.ERROR, "it broke")
         child.end(1_700_000_000_000_000_003)
         parent.set_status(StatusCode.OK)
-    return list(kept.get_finished_spans())
+    again = tracer.start_span("again", attributes=Shared({"a": 1, "b": 2}))
+    again.set_attribute("a", 3)
+    again.set_attribute("c", 4)
+    again.end()
+    return [span for span in (parent, child, again) if isinstance(span, Span)]
+
+
+ALL_KINDS: dict[str, Any] = {
+    "a": "ä", "t": True, "f": False, "n": -7, "big": 2**62, "d": 1.5, "l": ["x", "y"], "e": [],
+}  # fmt: skip
+
+
+def encoded(spans: list[Span]) -> ExportTraceServiceRequest:
+    ours = encoder()
+    body = ours.traces(ours.resource(RESOURCE), [ours.scoped_span(span) for span in spans])
+    return ExportTraceServiceRequest.FromString(body)
+
+
+def encoded_by_stock(spans: list[Span]) -> ExportTraceServiceRequest:
+    stock = encode_spans([span.readable() for span in spans])
+    for of_scope in stock.resource_spans[0].scope_spans:
+        for span in of_scope.spans:
+            span.flags |= 1  # the stock exporter leaves the W3C flags out of the lowest byte
+            if not span.status.code:
+                span.ClearField("status")  # it writes an empty one, which says the same as none
+    return stock
 
 
 def test_spans_are_equal_to_those_of_the_stock_exporter() -> None:
     spans = finished_spans()
-    ours = encoder()
-    body = ours.traces(
-        ours.resource(RESOURCE), [ours.span(span) for span in spans], ours.scope("tracestitch", "1")
-    )
 
-    written = ExportTraceServiceRequest.FromString(body)
-    stock = encode_spans(spans)
-    for span in stock.resource_spans[0].scope_spans[0].spans:
-        span.flags |= 1  # the stock exporter leaves the W3C flags out of the lowest byte
+    written = encoded(spans)
 
-    assert written == stock
-    assert len(written.resource_spans[0].scope_spans[0].spans) == 2
+    assert written == encoded_by_stock(spans)
+    assert len(written.resource_spans[0].scope_spans[0].spans) == 3
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="?:="), max_size=8)
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(["a", "b", "http.route", "n", "ünï"]),
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "x", "SELECT 1", "ä" * 300])
+    | st.lists(st.integers(0, 9), max_size=3),
+    max_size=4,
+)
+
+
+@given(
+    name=NAMES,
+    shared=ATTRIBUTES,
+    own=ATTRIBUTES,
+    event=ATTRIBUTES,
+    link=ATTRIBUTES,
+    kind=st.sampled_from(SpanKind),
+    status=st.sampled_from(StatusCode),
+    times=st.tuples(st.integers(1, 2**63), st.integers(1, 2**63)),
+)
+def test_any_span_is_equal_to_that_of_the_stock_exporter(
+    name: str,
+    shared: dict[str, Any],
+    own: dict[str, Any],
+    event: dict[str, Any],
+    link: dict[str, Any],
+    kind: SpanKind,
+    status: StatusCode,
+    times: tuple[int, int],
+) -> None:
+    linked = SpanContext(trace_id=5, span_id=6, is_remote=True, trace_flags=TraceFlags(0))
+    tracer = light_provider().get_tracer("app", "2")
+    span = tracer.start_span(name, kind=kind, attributes=Shared(shared), start_time=times[0])
+    assert isinstance(span, Span)
+    span.set_attributes(own)
+    span.add_event(name, event, times[0])
+    span.add_link(linked, link)
+    span.set_status(status)
+    span.end(times[1])
+
+    assert encoded([span]) == encoded_by_stock([span])
+
+
+def test_spans_of_two_tracers_are_told_apart() -> None:
+    provider = light_provider()
+    spans = [provider.get_tracer(name).start_span("work") for name in ("a", "b", "a")]
+
+    written = encoded([span for span in spans if isinstance(span, Span)]).resource_spans[0].scope_spans
+
+    assert [(scope.scope.name, len(scope.spans)) for scope in written] == [("a", 2), ("b", 1)]
 
 
 def test_a_log_record_carries_its_ids_body_and_attributes() -> None:

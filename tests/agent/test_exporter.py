@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, TraceFlags
 
 from tests.support.agent import FakeReceiver, fake_receiver, free_port, hanging_receiver
 from tracestitch.encode import LogEntry
 from tracestitch.exporter import Exporter
 from tracestitch.settings import from_environment
+from tracestitch.spans import Span
+from tracestitch.tracing import build_provider
 from tracestitch.transport import LARGEST_REPLY, Transport, Unreachable
 
 Answer = tuple[int, Mapping[str, str], bytes] | None
@@ -154,9 +154,12 @@ def test_a_refused_signal_neither_holds_up_the_other_nor_fills_the_log(
     assert len([record for record in caplog.records if record.name == "tracestitch"]) == 1
 
 
-def finished_span() -> ReadableSpan:
-    context = SpanContext(trace_id=1, span_id=2, is_remote=False, trace_flags=TraceFlags(1))
-    return ReadableSpan("work", context=context, start_time=1, end_time=2)
+def finished_span() -> Span:
+    tracer = build_provider(exporter("http://127.0.0.1:9", OTEL_TRACES_EXPORTER="none"), {}).get_tracer("app")
+    span = tracer.start_span("work")
+    span.end()
+    assert isinstance(span, Span)
+    return span
 
 
 def test_a_partial_success_is_counted_and_not_sent_again(receiver: FakeReceiver) -> None:

@@ -4,7 +4,7 @@ import random
 import subprocess
 import sys
 
-from tracestitch.tracing import SystemIdGenerator
+from tracestitch.ids import SystemIdGenerator
 
 
 def test_an_app_that_seeds_random_has_ids_of_its_own_in_each_run() -> None:
@@ -18,7 +18,7 @@ def test_an_app_that_seeds_random_has_ids_of_its_own_in_each_run() -> None:
 # In a process of its own: the one that runs the tests may have threads, and must not fork.
 FORKING = """
 import os
-from tracestitch.tracing import SystemIdGenerator
+from tracestitch.ids import SystemIdGenerator
 
 generator = SystemIdGenerator()
 child = os.fork()
