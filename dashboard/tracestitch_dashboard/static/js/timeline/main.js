@@ -35,7 +35,8 @@ class Timeline {
   draw() {
     this.chart.draw(this.view);
     this.minimap.show(this.view.zoom);
-    this.panel.show(this.view, location.search);
+    const known = this.data.rows.some((row) => row.id === this.view.span);
+    this.panel.show(known ? this.view : { ...this.view, span: "" }, location.search);
     this.elements.fit.hidden = !this.view.zoom;
     const all = this.data.rows.length;
     const seen = this.chart.shown.length;
