@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from tracestitch_collector.sockets import unix_path
+
 PATIENCE_S = 0.3
 _REQUEST = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
@@ -19,9 +21,9 @@ def answers_http(host: str, port: int) -> bool:
 
 def answers_unix(path: Path) -> bool:
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
+        with unix_path(path) as address, socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(PATIENCE_S)
-            connection.connect(str(path))
+            connection.connect(address)
             return _answers(connection)
     except OSError:
         return False

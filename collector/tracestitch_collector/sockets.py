@@ -5,13 +5,19 @@ restarted process keeps its port and callers wait instead of being turned away.
 from __future__ import annotations
 
 import json
+import os
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from tracestitch_collector.errors import BadConfiguration
 from tracestitch_collector.settings import SOCKETS_VARIABLE
 
 BACKLOG = 1024
+UNIX_PATH_BYTES = 103
+"""What every system takes as the path of a Unix socket."""
 
 
 def bind(host: str, port: int, *, listening: bool = True) -> socket.socket:
@@ -63,3 +69,17 @@ def inherited(name: str, environment: Mapping[str, str]) -> socket.socket | None
     bound = socket.socket(fileno=file)
     bound.setblocking(False)
     return bound
+
+
+@contextmanager
+def unix_path(path: Path) -> Iterator[str]:
+    """The path of a Unix socket as bind and connect take it, however deep the folder lies: a long one leads through
+    the open folder."""
+    if len(os.fsencode(path)) <= UNIX_PATH_BYTES or not sys.platform.startswith("linux"):
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

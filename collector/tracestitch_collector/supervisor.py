@@ -35,9 +35,9 @@ TICK_S = 0.1
 READY_S = 30.0
 """After so long the addresses are told even if not every process answers."""
 STOP_S = 4.0
-BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SETTLED_S = 60.0
-"""Who lived so long begins with the first wait again."""
+"""Who was ready so long is started again at once."""
 MISCONFIGURED = 78
 
 
@@ -72,7 +72,8 @@ class Child:
 
     program: Program
     process: subprocess.Popen[bytes] | None = None
-    started_s: float = 0.0
+    ready_at_s: float = 0.0
+    ended_at_s: float = 0.0
     start_at_s: float = 0.0
     ready: bool = False
     was_ready: bool = False
@@ -82,7 +83,10 @@ class Child:
     last_end: str = ""
 
     def wait_s(self) -> float:
-        return BACK_OFF_S[min(self.failures, len(BACK_OFF_S)) - 1]
+        return BACK_OFF_S[min(self.failures, len(BACK_OFF_S) - 1)]
+
+    def is_settled(self, now_s: float) -> bool:
+        return self.ready and now_s - self.ready_at_s >= SETTLED_S
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,7 +121,7 @@ class Supervisor:
                     self._tell()
                 if now_s >= next_status_s:
                     next_status_s = now_s + 1.0
-                    status.write(self._report())
+                    status.write(self._report(now_s))
         finally:
             self._stop()
             status.write(Report(facts={child.program.name: "stopped" for child in self.children}))
@@ -142,7 +146,7 @@ class Supervisor:
         for child in self.children:
             if child.process is None:
                 if now_s >= child.start_at_s:
-                    self._start(child, now_s)
+                    self._start(child)
                 continue
             code = child.process.poll()
             if code is not None:
@@ -150,13 +154,13 @@ class Supervisor:
                     return True
                 self._note_end(child, code, now_s)
             elif not child.ready:
-                child.ready = self._answers(child.program)
+                child.ready, child.ready_at_s = self._answers(child.program), now_s
                 child.was_ready = child.was_ready or child.ready
-            elif child.failures and now_s - child.started_s > SETTLED_S:
+            elif child.failures and child.is_settled(now_s):
                 child.failures = 0
         return False
 
-    def _start(self, child: Child, now_s: float) -> None:
+    def _start(self, child: Child) -> None:
         program = child.program
         own = {name: bound for name, bound in self.sockets.items() if name == program.socket}
         files = [bound.fileno() for bound in own.values()] + ([] if self.lock is None else [self.lock])
@@ -173,19 +177,18 @@ class Supervisor:
             process_group=0,  # Ctrl-C is for the supervisor, which ends them in order
             preexec_fn=die_with(os.getpid()),
         )
-        child.started_s = now_s
         child.ready = False
 
     def _note_end(self, child: Child, code: int, now_s: float) -> None:
+        child.failures = 0 if child.is_settled(now_s) else child.failures + 1
         child.process = None
         child.ready = False
-        child.failures += 1
         child.restarts += 1
+        child.ended_at_s = now_s
         child.start_at_s = now_s + child.wait_s()
         child.last_end = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        self.complain(
-            f"the {child.program.name} ended {child.last_end}; starting it again in {child.wait_s():g} s"
-        )
+        when = f"in {child.wait_s():g} s" if child.failures else "at once"
+        self.complain(f"the {child.program.name} ended {child.last_end}; starting it again {when}")
 
     def _answers(self, program: Program) -> bool:
         if program.unix_socket:
@@ -230,7 +233,7 @@ class Supervisor:
         draft.write_text(json.dumps(addresses))
         draft.replace(file)
 
-    def _report(self) -> Report:
+    def _report(self, now_s: float) -> Report:
         return Report(
             counters={
                 f'tracestitch_process_restarts_total{{process="{child.program.name}"}}': child.restarts
@@ -241,7 +244,7 @@ class Supervisor:
                 f"the {child.program.name} ended {child.last_end} and is started again; "
                 f"it has been restarted {child.restarts} times"
                 for child in self.children
-                if child.failures
+                if child.failures or (child.restarts and now_s - child.ended_at_s < SETTLED_S)
             ),
         )
 

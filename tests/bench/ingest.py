@@ -10,7 +10,10 @@ import argparse
 import http.client
 import json
 import multiprocessing
+import pickle
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -26,7 +29,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.bench.memory import family_rss
 from tests.bench.spans import SPANS_PER_REQUEST, Requests
 from tests.support.server import Server, serving
-from tracestitch_collector.decode.decoder import Decoder, Request
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import load
 from tracestitch_collector.store.embedded.store import EmbeddedStore
@@ -155,21 +157,32 @@ class Freshness:
         self.seconds.append(self._last - acknowledged)
 
 
-def baseline_us_per_span() -> tuple[float, float]:
-    """Google's protobuf parser, and our decoder to columns, on the same requests."""
+DECODING = """
+import pickle, sys, time
+bodies = pickle.load(sys.stdin.buffer)
+requests = [Request(body=body, digest=bytes([n]) * 16, received_ns=0) for n, body in enumerate(bodies)]
+decoder = Decoder()
+decoder.spans(requests)
+begin = time.process_time()
+decoder.spans(requests)
+print(time.process_time() - begin)
+"""
+
+
+def baseline_us_per_span(python: str) -> tuple[float, float]:
+    """Processor time of Google's protobuf parser, and of that installation's decoder to columns, on the same
+    requests."""
     requests = Requests(seed=7)
     bodies = [requests.body(time.time_ns())[0] for _ in range(16)]
     spans = len(bodies) * SPANS_PER_REQUEST
-    begin = time.perf_counter()
+    begin = time.process_time()
     for body in bodies:
         ExportTraceServiceRequest.FromString(body)
-    parsed = time.perf_counter() - begin
-    decoder = Decoder()
-    ours = [Request(body=body, digest=bytes([n]) * 16, received_ns=0) for n, body in enumerate(bodies)]
-    decoder.spans(ours)
-    begin = time.perf_counter()
-    decoder.spans(ours)
-    return parsed / spans * 1e6, (time.perf_counter() - begin) / spans * 1e6
+    parsed = time.process_time() - begin
+    decoded = subprocess.run(
+        [python, "-c", DECODING], input=pickle.dumps(bodies), stdout=subprocess.PIPE, check=True
+    )
+    return parsed / spans * 1e6, float(decoded.stdout) / spans * 1e6
 
 
 def main() -> None:
@@ -178,9 +191,14 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=20, help="length of each of the two runs")
     parser.add_argument("--rate", type=float, default=20_000, help="spans per second of the first run")
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        help="of the installation to measure, so of a wheel that was compiled",
+    )
     options = parser.parse_args()
-    parsed_us, decoded_us = baseline_us_per_span()
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
+    parsed_us, decoded_us = baseline_us_per_span(options.python)
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), python=options.python) as server:
         data = Path(folder)
         freshness = Freshness(data, server)
         memory: list[dict[str, int]] = []

@@ -18,9 +18,12 @@ from typing import TypeVar
 
 import pytest
 
+from tests.support.module_table import ROOT
 from tests.support.otlp import otlp_span, trace_request
 from tracestitch_collector.log import LogReader
+from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import read_all
+from tracestitch_collector.supervisor import PIPELINE, Child, Supervisor
 
 pytestmark = pytest.mark.processes
 
@@ -162,6 +165,50 @@ def test_a_dead_process_is_restarted_alone_on_its_port_and_no_connection_is_turn
         )
         assert supervisor.report.counters['tracestitch_process_restarts_total{process="receiver"}'] == 1
         assert any("receiver" in problem for problem in supervisor.report.problems)
+
+
+def test_a_folder_too_deep_for_a_socket_path_is_as_good_as_any(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    with serving(deep, "collector") as server:
+        eventually(lambda: server.addresses)
+        eventually(lambda: len(server.pids()) == 3 or None)
+        with urllib.request.urlopen(server.addresses["otlp_http"] + "/metrics", timeout=60) as answer:
+            assert "tracestitch_build_info{" in answer.read().decode()  # only the pipeline has it
+
+
+@pytest.mark.parametrize(
+    ("ready_s", "failures", "waits_s"), [(61.0, 5, 0.0), (59.0, 0, 0.1), (59.0, 5, 10.0), (0.0, 99, 30.0)]
+)
+def test_who_was_ready_for_a_minute_is_restarted_at_once_and_others_wait_longer_each_time(
+    tmp_path: Path, ready_s: float, failures: int, waits_s: float
+) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(
+        settings=Settings(data=tmp_path),
+        part="collector",
+        sockets={},
+        environment={},
+        lock=None,
+        say=said.append,
+        complain=said.append,
+    )
+    child = Child(program=PIPELINE, ready=ready_s > 0, ready_at_s=1000 - ready_s, failures=failures)
+    supervisor._note_end(child, -9, 1000.0)
+    assert child.start_at_s == 1000 + waits_s
+    assert said[0].startswith("the pipeline ended by signal 9; starting it again")
+
+
+def test_a_process_without_the_extras_says_what_to_install() -> None:
+    bare = subprocess.run(
+        [sys.executable, "-S", "-m", "tracestitch_collector.pipeline"],
+        cwd=ROOT / "collector",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert bare.returncode == 1
+    assert bare.stderr.count("\n") == 1
+    assert "pip install 'tracestitch[server]'" in bare.stderr
 
 
 def test_when_the_supervisor_is_killed_its_processes_go_too_and_the_folder_is_free(tmp_path: Path) -> None:

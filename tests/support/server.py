@@ -60,22 +60,29 @@ def eventually(question: Callable[[], Answer | None], seconds: float = 60) -> An
 
 
 @contextmanager
-def serving(data: Path, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[Server]:
-    """`tracestitch serve` on the data folder until the block ends."""
-    server = start(data, arguments, environment)
+def serving(
+    data: Path, *arguments: str, environment: dict[str, str] | None = None, python: str = sys.executable
+) -> Iterator[Server]:
+    """`tracestitch serve` on the data folder until the block ends; of another installation with its Python."""
+    server = start(data, arguments, environment, python)
     try:
         yield server
     finally:
         server.stop()
 
 
-def start(data: Path, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> Server:
+def start(
+    data: Path,
+    arguments: Sequence[str] = (),
+    environment: dict[str, str] | None = None,
+    python: str = sys.executable,
+) -> Server:
     """Starts it and waits until it says where it listens."""
     addresses = data / "run" / "addresses.json"
     addresses.unlink(missing_ok=True)
     ports = ("--otlp-http-port", "0", "--otlp-grpc-port", "0", "--dashboard-port", "0")
     process = subprocess.Popen(
-        [sys.executable, "-m", "tracestitch", "serve", "--data", str(data), *ports, *arguments],
+        [python, "-m", "tracestitch", "serve", "--data", str(data), *ports, *arguments],
         env={**os.environ, **(environment or {})},
     )
 

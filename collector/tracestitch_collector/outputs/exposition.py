@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from tracestitch_collector.sockets import unix_path
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,7 +27,8 @@ def serve(aggregator: Collector, socket_path: Path, *further: Collector) -> Call
         registry.register(collector)
     socket_path.unlink(missing_ok=True)
     socket_path.parent.mkdir(parents=True, exist_ok=True)
-    server = _Server(str(socket_path), _handler(registry))
+    with unix_path(socket_path) as address:
+        server = _Server(address, _handler(registry))
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="exposition", daemon=True
     )

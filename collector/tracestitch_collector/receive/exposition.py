@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import exposition
 
 from tracestitch_collector.receive.counters import Counters
+from tracestitch_collector.sockets import unix_path
 
 PATIENCE_S = 2.0
 MAX_BYTES = 64 * 1024 * 1024
@@ -29,7 +30,8 @@ async def _pipeline(socket: Path, accept: str) -> bytes | None:
     """What the pipeline exposes, None when it does not answer."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            reader, writer = await asyncio.open_unix_connection(socket)
+            with unix_path(socket) as address:
+                reader, writer = await asyncio.open_unix_connection(address)
             try:
                 header = "".join(letter for letter in accept if letter.isprintable())
                 writer.write(
