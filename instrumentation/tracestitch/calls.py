@@ -5,39 +5,42 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 
 from opentelemetry import context, trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from tracestitch import frames, scrub, swallowed, tracing
+from tracestitch.spans import Span
 
 LONGEST_DESCRIPTION = 1_000
-# The keys by which OpenTelemetry's own exporters and libraries ask not to be observed.
-_SUPPRESSIONS = ("suppress_instrumentation", "suppress_http_instrumentation")
 
 
 def suppressed() -> bool:
-    return any(context.get_value(key) for key in _SUPPRESSIONS)
+    """By the keys with which OpenTelemetry's own exporters and libraries ask not to be observed."""
+    current = context.get_current()
+    return bool(current.get("suppress_instrumentation") or current.get("suppress_http_instrumentation"))
 
 
 def in_trace() -> bool:
-    return trace.get_current_span().get_span_context().is_valid
+    span = tracing.current_span()
+    return type(span) is Span or span.get_span_context().is_valid
 
 
 def start(
     name: str,
     kind: SpanKind,
     attributes: Mapping[str, AttributeValue],
-    elsewhere: Callable[[], FrameType | None] | None = None,
-) -> Span:
-    """A started span that is not current yet; the call site is looked up here, so call it in the user's stack.
-    `elsewhere` tells where to go on looking when the stack ends before the user's code."""
-    location = frames.user_frame()
-    if location is None and elsewhere is not None:
-        location = _location_beneath(elsewhere())
+) -> trace.Span:
+    """A started span that is not current yet; the call site is looked up here, so call it in the user's stack."""
+    site = frames.user_frame()
     complete = dict(attributes)
-    if location is not None:
-        complete.update(frames.location_attributes(location))
+    if site is not None:
+        complete.update(frames.location_attributes(site))
     return tracing.tracer().start_span(name, kind=kind, attributes=complete)
+
+
+def location(elsewhere: Callable[[], FrameType | None]) -> frames.CodeLocation | None:
+    """The line of user code that led here; `elsewhere` tells where to go on looking when the stack ends before it."""
+    return frames.user_frame() or _location_beneath(elsewhere())
 
 
 def _location_beneath(frame: FrameType | None) -> frames.CodeLocation | None:
@@ -46,7 +49,7 @@ def _location_beneath(frame: FrameType | None) -> frames.CodeLocation | None:
     return frames.frame_location(frame) if frame is not None else None
 
 
-def fail(span: Span, exception: BaseException, *errors_seen: BaseException | None) -> None:
+def fail(span: trace.Span, exception: BaseException, *errors_seen: BaseException | None) -> None:
     """The call failed; `errors_seen` are further exceptions that the user may catch in its place."""
     note_failure(span, exception)
     for seen in (exception, *errors_seen):
@@ -54,7 +57,7 @@ def fail(span: Span, exception: BaseException, *errors_seen: BaseException | Non
             swallowed.mark(seen)
 
 
-def note_failure(span: Span, exception: BaseException) -> None:
+def note_failure(span: trace.Span, exception: BaseException) -> None:
     span.set_attribute("error.type", frames.type_name(type(exception)))
     description = scrub.scrub_text(f"{type(exception).__name__}: {exception}"[:LONGEST_DESCRIPTION])
     span.set_status(Status(StatusCode.ERROR, description))

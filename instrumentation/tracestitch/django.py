@@ -18,6 +18,7 @@ from tracestitch.server import ServerCall, current_call
 from tracestitch.views import Views
 
 _VIEWS = Views()
+_DESCRIBING = guard("describing a Django request")
 
 
 def patch_wsgi(module: ModuleType) -> None:
@@ -91,7 +92,7 @@ def _describing(original: Any) -> Callable[..., Any]:
         response = original(self, request)
         call = current_call()
         if call is not None:
-            with guard("describing a Django request"):
+            with _DESCRIBING:
                 _describe(call, request, response)
         return response
 
@@ -103,7 +104,7 @@ def _describing_async(original: Any) -> Callable[..., Any]:
         response = await original(self, request)
         call = current_call()
         if call is not None:
-            with guard("describing a Django request"):
+            with _DESCRIBING:
                 _describe(call, request, response)
         return response
 

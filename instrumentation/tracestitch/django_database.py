@@ -6,11 +6,13 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
-from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, databases, frames, sql
+from tracestitch import calls, databases, frames
 from tracestitch.safety import guard
-from tracestitch.tracing import tracer
+from tracestitch.statements import Statements
+from tracestitch.tracing import current_span, tracer
+
+_STARTING, _ENDING = guard("starting a statement's span"), guard("ending a statement's span")
 
 
 def patch_signals(module: ModuleType) -> None:
@@ -31,26 +33,26 @@ class StatementObserver:
         settings = connection.settings_dict
         namespace, host = str(settings.get("NAME") or ""), str(settings.get("HOST") or "")
         database = databases.database(connection.vendor, namespace, host, settings.get("PORT"))
-        self._fixed = database.attributes()
+        self._statements = Statements(database.attributes())
         databases.SEEN.add(database)
 
     def __call__(self, execute: Any, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         # Statements outside of any request or task (migrations, shells) would each be a trace of their own.
-        if not trace.get_current_span().is_recording():
+        if not current_span().is_recording():
             return execute(statement, params, many, context)
         span = None
-        with guard("starting a statement's span"):
+        with _STARTING:
             span = self._start(statement, params, many, context)
         if span is None:
             return execute(statement, params, many, context)
         try:
             result = execute(statement, params, many, context)
         except BaseException as error:
-            with guard("ending a statement's span"):
+            with _ENDING:
                 calls.fail(span, error)
             span.end()
             raise
-        with guard("ending a statement's span"):
+        with _ENDING:
             if statement[:6].upper() == "SELECT":
                 self._count_rows(span, context)
         span.end()
@@ -58,24 +60,12 @@ class StatementObserver:
 
     def _start(self, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> trace.Span:
         text = statement if isinstance(statement, str) else str(statement)
-        operation, table = sql.operation_and_table(text)
-        summary = f"{operation} {table}".strip() or self._fixed["db.system.name"]
-        attributes: dict[str, AttributeValue] = {
-            **self._fixed,
-            "db.query.text": sql.template(text),
-            "db.query.summary": summary,
-            "tracestitch.db.in_transaction": bool(context["connection"].in_atomic_block),
-        }
-        if operation:
-            attributes["db.operation.name"] = operation
-        if table:
-            attributes["db.collection.name"] = table
+        in_transaction = bool(context["connection"].in_atomic_block)
+        shape = self._statements.shape(text, in_transaction, frames.user_frame())
+        span = tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
         if many and isinstance(params, Sized):
-            attributes["db.operation.batch.size"] = len(params)
-        location = frames.user_frame()
-        if location is not None:
-            attributes.update(frames.location_attributes(location))
-        return tracer().start_span(str(summary), kind=SpanKind.CLIENT, attributes=attributes)
+            span.set_attribute("db.operation.batch.size", len(params))
+        return span
 
     def _count_rows(self, span: trace.Span, context: dict[str, Any]) -> None:
         """Drivers that fetch all at once know; SQLite's does not, and says -1."""

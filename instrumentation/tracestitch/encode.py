@@ -5,7 +5,7 @@ Attributes are scrubbed here, at the last moment before the bytes exist; what re
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 
@@ -40,6 +40,12 @@ class LogEntry(NamedTuple):
     event_name: str = ""
     # What many records of this place in the code say alike.
     shared: Shared | None = None
+
+
+class Deferred(Protocol):
+    """A record that becomes an entry only when it is sent."""
+
+    def entry(self) -> LogEntry: ...
 
 
 def varint(number: int) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
-from tracestitch.encode import LogEntry
+from tracestitch.encode import Deferred, LogEntry
 from tracestitch.exporter import Exporter
 from tracestitch.patching import on_import
 from tracestitch.safety import guard
@@ -51,7 +51,7 @@ def background(job: Callable[[], None]) -> None:
         _OUTLET.exporter.background(job)
 
 
-def emit_log(entry: LogEntry, size: int) -> None:
+def emit_log(entry: LogEntry | Deferred, size: int) -> None:
     if _OUTLET.exporter is not None:
         _OUTLET.exporter.add_log(entry, size)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tracestitch import __version__
 from tracestitch.delivery import Verdict, judge
-from tracestitch.encode import Encoder, LogEntry
+from tracestitch.encode import Deferred, Encoder, LogEntry
 from tracestitch.ignores import Ignores
 from tracestitch.queues import BoundedQueue
 from tracestitch.safety import FAILURES, guard, say
@@ -51,7 +51,9 @@ class Exporter:
         """A fresh start, also in a forked child, which must neither resend nor wait for its parent's things."""
         settings = self._settings
         self.spans: BoundedQueue[Span] = BoundedQueue(settings.queue_items, settings.queue_bytes)
-        self.logs: BoundedQueue[LogEntry] = BoundedQueue(settings.queue_items, settings.queue_bytes)
+        self.logs: BoundedQueue[LogEntry | Deferred] = BoundedQueue(
+            settings.queue_items, settings.queue_bytes
+        )
         self.events: BoundedQueue[LogEntry] = BoundedQueue(64, 4 * 1024 * 1024)
         self._jobs: deque[Callable[[], None]] = deque()
         self._waiters: deque[Any] = deque()
@@ -80,7 +82,7 @@ class Exporter:
             self.spans.put(span, _size(span))
             self._notify(len(self.spans) == BATCH_ITEMS)
 
-    def add_log(self, entry: LogEntry, size: int) -> None:
+    def add_log(self, entry: LogEntry | Deferred, size: int) -> None:
         if self._settings.logs is not None:
             self.logs.put(entry, size)
             self._notify(len(self.logs) == BATCH_ITEMS)
@@ -184,13 +186,15 @@ class Exporter:
             spans = self._encoded(self.spans.take(BATCH_ITEMS), self._encoder.scoped_span)
             body = self._encoder.traces(resource, spans)
             return self._batch("spans", settings.traces, body, len(spans))
-        queue = self.events or self.logs
+        queue: BoundedQueue[Any] = self.events or self.logs
         if queue and settings.logs is not None:
-            records = self._encoded(
-                queue.take(BATCH_ITEMS), lambda entry: (entry.scope, self._encoder.log(entry))
-            )
+            records = self._encoded(queue.take(BATCH_ITEMS), self._record)
             return self._batch("logs", settings.logs, self._encoder.logs(resource, records), len(records))
         return None
+
+    def _record(self, item: LogEntry | Deferred) -> tuple[str, bytes]:
+        entry = item if isinstance(item, LogEntry) else item.entry()
+        return entry.scope, self._encoder.log(entry)
 
     def _batch(self, signal: str, target: Target, body: bytes, count: int) -> Batch:
         data = gzip.compress(body, 1, mtime=0) if self._settings.gzip else body

@@ -15,6 +15,7 @@ from tracestitch.server import ServerCall, current_call
 from tracestitch.views import Views
 
 _VIEWS = Views()
+_DESCRIBING = guard("describing a Flask request")
 
 
 def patch_flask(module: ModuleType) -> None:
@@ -34,7 +35,7 @@ def patch_flask_restful(module: ModuleType) -> None:
             own = type(e).__name__ in getattr(self, "errors", {})
             _note(e, handled=own)
             response = original(self, e)
-            with guard("describing a Flask request"):
+            with _DESCRIBING:
                 _describe_current(None, response)
             return response
 
@@ -48,10 +49,10 @@ def _describing(original: Any) -> Callable[..., Any]:
         try:
             response = original(self, *context)
         except BaseException:
-            with guard("describing a Flask request"):
+            with _DESCRIBING:
                 _describe_current(self, None)
             raise
-        with guard("describing a Flask request"):
+        with _DESCRIBING:
             _describe_current(self, response)
         return response
 
@@ -62,7 +63,7 @@ def _noting_unhandled(original: Any) -> Callable[..., Any]:
     def handle_exception(self: Any, *arguments: Any) -> Any:
         _note(arguments[-1], handled=False)
         response = original(self, *arguments)
-        with guard("describing a Flask request"):
+        with _DESCRIBING:
             _describe_current(self, response)
         return response
 
@@ -104,6 +105,7 @@ def _describe_current(app: Any, response: Any) -> None:
     view = app.view_functions.get(rule.endpoint) if rule is not None else None
     location = _VIEWS.location(view, request.method) if view is not None else None
     call.describe(app, rule.rule if rule is not None else None, location)
+    call.response = response
     if response is not None and response.status_code >= 400:
         call.error_body(response.status_code, response.headers.get("Content-Type"), _whole_body(response))
 
@@ -119,10 +121,19 @@ def _whole_body(response: Any) -> bytes | None:
 
 def _adopt(call: ServerCall, result: Any) -> Any:
     """What lies in memory or is the server's own file wrapper goes on as it is; the rest is followed to its end."""
-    if isinstance(result, list | tuple) or hasattr(result, "filelike"):
+    if isinstance(result, list | tuple) or hasattr(result, "filelike") or _is_whole(call.response, result):
         call.end()
         return result
     return server.Body(call, result)
+
+
+def _is_whole(response: Any, result: Any) -> bool:
+    """Whether the result is this very response's (and no middleware's), with its body in memory and nothing to be
+    done when it is closed."""
+    if response is None or getattr(response, "_on_close", True) or not response.is_sequence:
+        return False
+    callbacks: Any = getattr(result, "_callbacks", ())
+    return 0 < len(callbacks) <= 2 and getattr(callbacks[-1], "__self__", None) is response
 
 
 @lru_cache(maxsize=64)

@@ -44,6 +44,7 @@ _RUNNERS = frozenset(
 _DJANGO_TEMPLATES = os.sep + os.path.join("django", "template", "base.py")
 _LIBRARY, _USER, _BOUNDARY, _TEMPLATE = 0, 1, 2, 3
 _MAX_CACHED = 20_000
+_MAX_SITES = 5_000
 _MAX_FRAMES = 60
 
 
@@ -62,6 +63,8 @@ class CodeMap:
         self._root = root
         self._main_seen = False
         self.kinds: dict[str, int] = {}
+        # By the address of a piece of code and the instruction in it; holds the code, so that none takes its place.
+        self.sites: dict[tuple[int, int], tuple[CodeType, CodeLocation]] = {}
         self._paths: dict[str, str] = {}
         self._locations: dict[tuple[str, int, str], CodeLocation] = {}
         self._attributes: dict[CodeLocation, dict[str, AttributeValue]] = {}
@@ -202,11 +205,19 @@ def user_frame(skip: int = 0) -> CodeLocation | None:
 
 def frame_location(frame: FrameType) -> CodeLocation:
     code = frame.f_code
+    sites, site = _CODE.sites, (id(code), frame.f_lasti)
+    known = sites.get(site)
+    if known is not None:
+        return known[1]
     if not code.co_filename.endswith(".py"):
         rendered = templates.jinja_line(frame)
         if rendered is not None:
             return _CODE.location(*rendered)
-    return _CODE.location(code.co_filename, frame.f_lineno, _qualified(frame, code))
+    location = _CODE.location(code.co_filename, frame.f_lineno, _qualified(frame, code))
+    if len(sites) >= _MAX_SITES:
+        sites.clear()
+    sites[site] = (code, location)
+    return location
 
 
 def file_location(file: str, line: int, function: str) -> CodeLocation:

@@ -4,55 +4,64 @@ Read from the raw environ or scope: asking the framework could raise what the ap
 Django's DisallowedHost.
 """
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.util.types import AttributeValue
 
+from tracestitch.attributes import Shared
 from tracestitch.scrub import scrub_query
 
 OTHER_METHOD = "_OTHER"
+_LONGEST_AGENT = 1_024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
-def of_wsgi(environ: Mapping[str, Any]) -> dict[str, AttributeValue]:
-    host = environ.get("HTTP_HOST") or environ.get("SERVER_NAME", "")
-    name, port = host_and_port(host, str(environ.get("SERVER_PORT", "")))
-    path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
-    return _attributes(
-        environ.get("REQUEST_METHOD", "GET"),
-        environ.get("QUERY_STRING", ""),
-        {
-            "url.path": path.decode("utf-8", "replace"),
-            "url.scheme": environ.get("wsgi.url_scheme", "http"),
-            "server.address": name,
-            "server.port": port,
-            "client.address": environ.get("REMOTE_ADDR", ""),
-            "user_agent.original": environ.get("HTTP_USER_AGENT", ""),
-            "network.protocol.version": environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
-        },
-    )
+class Facts(NamedTuple):
+    """`client` is what all requests of one client share; `own` is of this request."""
+
+    method: str
+    client: Shared
+    own: dict[str, AttributeValue]
 
 
-def of_asgi(scope: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, AttributeValue]:
-    server, client = scope.get("server") or ("", None), scope.get("client") or ("", None)
-    name, port = host_and_port(headers.get("host") or str(server[0]), str(server[1] or ""))
-    return _attributes(
-        scope.get("method", "GET"),
-        scope.get("query_string", b"").decode("latin-1"),
-        {
-            "url.path": scope.get("path", ""),
-            "url.scheme": scope.get("scheme", "http"),
-            "server.address": name,
-            "server.port": port,
-            "client.address": str(client[0]),
-            "user_agent.original": headers.get("user-agent", ""),
-            "network.protocol.version": scope.get("http_version", ""),
-        },
+def of_wsgi(environ: Mapping[str, Any]) -> Facts:
+    get = environ.get
+    method = get("REQUEST_METHOD", "GET")
+    path = get("SCRIPT_NAME", "") + get("PATH_INFO", "")
+    if not path.isascii():
+        path = path.encode("latin-1", "replace").decode("utf-8", "replace")
+    client = _client(
+        method,
+        get("HTTP_HOST") or get("SERVER_NAME", ""),
+        str(get("SERVER_PORT", "")),
+        get("wsgi.url_scheme", "http"),
+        get("REMOTE_ADDR", ""),
+        get("HTTP_USER_AGENT", ""),
+        get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
     )
+    return Facts(method if method in _METHODS else OTHER_METHOD, client, _own(path, get("QUERY_STRING", "")))
+
+
+def of_asgi(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Facts:
+    server, remote = scope.get("server") or ("", None), scope.get("client") or ("", None)
+    method = scope.get("method", "GET")
+    client = _client(
+        method,
+        headers.get("host") or str(server[0]),
+        str(server[1] or ""),
+        scope.get("scheme", "http"),
+        str(remote[0]),
+        headers.get("user-agent", ""),
+        scope.get("http_version", ""),
+    )
+    own = _own(scope.get("path", ""), scope.get("query_string", b"").decode("latin-1"))
+    return Facts(method if method in _METHODS else OTHER_METHOD, client, own)
 
 
 def asgi_headers(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -60,7 +69,14 @@ def asgi_headers(scope: Mapping[str, Any]) -> dict[str, str]:
 
 
 def wsgi_parent(environ: Mapping[str, Any]) -> Context:
+    if "HTTP_TRACEPARENT" not in environ and "HTTP_BAGGAGE" not in environ and _only_w3c():
+        return Context()  # nothing is there to be read
     return propagate.extract(environ, getter=_ENVIRON)
+
+
+def _only_w3c() -> bool:
+    """Whether the propagator in force, which a program may replace, is OpenTelemetry's default one."""
+    return propagate.get_global_textmap() is _DEFAULT_PROPAGATOR
 
 
 def host_and_port(host: str, otherwise: str) -> tuple[str, int]:
@@ -72,14 +88,29 @@ def host_and_port(host: str, otherwise: str) -> tuple[str, int]:
     return name.strip("[]")[:255], int(port) if known else 0
 
 
-def _attributes(method: str, query: str, facts: Mapping[str, str | int]) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {key: value for key, value in facts.items() if value}
+@lru_cache(maxsize=512)
+def _client(
+    method: str, host: str, server_port: str, scheme: str, address: str, user_agent: str, version: str
+) -> Shared:
+    name, port = host_and_port(host, server_port)
+    facts: dict[str, AttributeValue] = {
+        "url.scheme": scheme,
+        "server.address": name,
+        "server.port": port,
+        "client.address": address,
+        "user_agent.original": user_agent[:_LONGEST_AGENT],
+        "network.protocol.version": version,
+        "http.request.method_original": "" if method in _METHODS else method[:64],
+    }
+    known = {key: value for key, value in facts.items() if value}
+    return Shared({**known, "http.request.method": method if method in _METHODS else OTHER_METHOD})
+
+
+def _own(path: str, query: str) -> dict[str, AttributeValue]:
+    own: dict[str, AttributeValue] = {"url.path": path} if path else {}
     if query:
-        attributes["url.query"] = scrub_query(query)
-    attributes["http.request.method"] = method if method in _METHODS else OTHER_METHOD
-    if method not in _METHODS:
-        attributes["http.request.method_original"] = str(method)[:64]
-    return attributes
+        own["url.query"] = scrub_query(query)
+    return own
 
 
 class _EnvironGetter(Getter[Mapping[str, Any]]):
@@ -92,3 +123,8 @@ class _EnvironGetter(Getter[Mapping[str, Any]]):
 
 
 _ENVIRON = _EnvironGetter()
+_DEFAULT_PROPAGATOR = (
+    propagate.get_global_textmap()
+    if os.environ.get("OTEL_PROPAGATORS", "tracecontext,baggage") == "tracecontext,baggage"
+    else None
+)

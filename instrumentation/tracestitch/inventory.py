@@ -45,12 +45,13 @@ class Schedule:
 
 
 _SCHEDULE = Schedule()
+_SCHEDULING = guard("the inventory")
 
 
 def schedule(app: object = None) -> None:
     """Call it after a request or task, with the Flask or Celery app where there is one; it costs one comparison
     after the first time."""
-    with guard("the inventory"):
+    with _SCHEDULING:
         _SCHEDULE.once(app)
 
 

@@ -9,22 +9,29 @@ import re
 import traceback
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
-
-from opentelemetry import trace
+from typing import Any, NamedTuple
 
 from tracestitch import export, frames, swallowed
+from tracestitch.attributes import Shared
 from tracestitch.encode import LogEntry
+from tracestitch.frames import CodeLocation
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 from tracestitch.scrub import MAX_TEXT, REDACTED, is_secret_key, scrub_text
+from tracestitch.spans import Span
+from tracestitch.tracing import current_span
 
 # Ours and OpenTelemetry's would feed on themselves; Django's logger of statements holds their values.
 _LEFT_OUT = frozenset({"tracestitch", "opentelemetry", "django.db.backends"})
+_LEFT_OUT_BELOW = ("opentelemetry.", "tracestitch.")
 _LONGEST_ARGUMENT = 256
 _MAX_ARGUMENTS = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;]{0,16}m")
 _SIMPLE = (int, float, bool, type(None))
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_LONGEST_TEMPLATE = 2 * MAX_TEXT
+_MOST_PLACES = 2_000
+_READING = guard("reading a log record")
 
 
 def install() -> None:
@@ -34,8 +41,8 @@ def install() -> None:
 def _observed(original: Callable[[logging.Logger, logging.LogRecord], None]) -> Callable[..., None]:
     def callHandlers(self: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802
         name = record.name
-        if name not in _LEFT_OUT and not name.startswith(("opentelemetry.", "tracestitch.")):
-            with guard("reading a log record"):
+        if name not in _LEFT_OUT and not name.startswith(_LEFT_OUT_BELOW):
+            with _READING:
                 swallowed.logged(record)
                 _capture(record)
         original(self, record)
@@ -43,38 +50,170 @@ def _observed(original: Callable[[logging.Logger, logging.LogRecord], None]) -> 
     return callHandlers
 
 
+class PlainRecord(NamedTuple):
+    """A record of texts and numbers alone: these cannot change, so it is written out by the exporter's thread."""
+
+    time_ns: int
+    level: int
+    level_name: str
+    scope: str
+    template: str
+    arguments: tuple[Any, ...]
+    location: CodeLocation
+    thread: str | None
+    trace_id: int
+    span_id: int
+    trace_flags: int
+
+    def _message(self) -> str:
+        try:
+            return self.template % self.arguments if self.arguments else self.template
+        except Exception:
+            return self.template
+
+    def entry(self) -> LogEntry:
+        body, rendered = _cleaned(self._message())
+        attributes: dict[str, Any] = {}
+        if self.arguments:
+            attributes["tracestitch.log.arguments"] = _arguments(self.arguments, rendered, body)
+            shared = _PLACES.said(self.location, self.template[:MAX_TEXT])
+        else:
+            attributes["tracestitch.log.template"] = body
+            shared = _PLACES.said(self.location, None)
+        if self.thread:
+            attributes["thread.name"] = self.thread
+        return LogEntry(
+            self.time_ns,
+            severity_number(self.level),
+            self.level_name,
+            self.scope,
+            body,
+            attributes,
+            self.trace_id,
+            self.span_id,
+            self.trace_flags,
+            "",
+            shared,
+        )
+
+
+class Places:
+    """The lines that log: where they are, and what their records say alike."""
+
+    def __init__(self) -> None:
+        self._locations: dict[tuple[str, int, str | None], CodeLocation] = {}
+        self._said: dict[tuple[int, str | None], tuple[Shared, CodeLocation]] = {}
+
+    def location(self, record: logging.LogRecord) -> CodeLocation:
+        """The line that logged; for a library's record the line of the user's code that led there, if one did."""
+        key = (record.pathname, record.lineno, record.funcName)
+        known = self._locations.get(key)
+        if known is not None:
+            return known
+        led_here = frames.user_frame(3)
+        of_user = frames.is_user_file(record.pathname)
+        if led_here is not None and (
+            not of_user or (led_here.line == record.lineno and led_here.file == record.pathname)
+        ):
+            place = led_here  # with its qualified name
+        else:
+            place = frames.file_location(*key[:2], record.funcName or "")
+        if of_user:
+            if len(self._locations) >= _MOST_PLACES:
+                self._locations.clear()
+            self._locations[key] = place
+        return place
+
+    def said(self, location: CodeLocation, template: str | None) -> Shared:
+        key = (id(location), template)
+        known = self._said.get(key)
+        if known is None:
+            attributes = dict(frames.location_attributes(location))
+            if template is not None:
+                attributes["tracestitch.log.template"] = template
+            if len(self._said) >= _MOST_PLACES:
+                self._said.clear()
+            # The location is kept, so that no other gets its address.
+            known = self._said[key] = (Shared(attributes), location)
+        return known[0]
+
+
+_PLACES = Places()
+
+
 def _capture(record: logging.LogRecord) -> None:
-    body, rendered = _render(record)
+    span, arguments, template = current_span(), record.args, record.msg
+    if type(span) is Span:
+        trace_id, span_id, flags = span.trace_id, span.span_id, span.flags
+    else:
+        context = span.get_span_context()
+        trace_id, span_id, flags = context.trace_id, context.span_id, int(context.trace_flags)
+    location, time_ns = _PLACES.location(record), int(record.created * 1e9)
+    simple = type(template) is str and type(record) is logging.LogRecord and not record.exc_info
+    if simple and (not arguments or _are_plain(arguments)):
+        plain = PlainRecord(
+            time_ns,
+            record.levelno,
+            record.levelname,
+            record.name,
+            template[:_LONGEST_TEMPLATE],
+            tuple(arguments or ()),
+            location,
+            record.threadName,
+            trace_id,
+            span_id,
+            flags,
+        )
+        export.emit_log(plain, 900 + 2 * len(plain.template))
+        return
+    entry = _written_out(record, location, time_ns)._replace(
+        trace_id=trace_id, span_id=span_id, trace_flags=flags
+    )
+    export.emit_log(entry, 600 + 2 * len(entry.body))
+
+
+def _are_plain(arguments: Any) -> bool:
+    """Immutable, and so small that keeping them costs nothing."""
+    if type(arguments) is not tuple:
+        return False
+    for value in arguments:
+        if type(value) not in _PLAIN or (type(value) is str and len(value) > _LONGEST_ARGUMENT):
+            return False
+    return len(arguments) <= _MAX_ARGUMENTS
+
+
+def _written_out(record: logging.LogRecord, location: CodeLocation, time_ns: int) -> LogEntry:
+    """Now, before the app changes what the record refers to."""
+    body, rendered = _cleaned(_message(record))
     template = str(record.msg)[:MAX_TEXT] if record.args else body
     attributes: dict[str, Any] = {"tracestitch.log.template": template}
     if record.args:
         attributes["tracestitch.log.arguments"] = _arguments(record.args, rendered, body)
-    attributes.update(_location(record))
     if record.threadName:
         attributes["thread.name"] = record.threadName
     if record.exc_info and record.exc_info[1] is not None:
         attributes.update(_exception(record.exc_info[1], record.exc_info[2]))
-    context = trace.get_current_span().get_span_context()
-    entry = LogEntry(
-        time_ns=int(record.created * 1e9),
+    return LogEntry(
+        time_ns=time_ns,
         severity_number=severity_number(record.levelno),
         severity_text=record.levelname,
         scope=record.name,
         body=body,
         attributes=attributes,
-        trace_id=context.trace_id,
-        span_id=context.span_id,
-        trace_flags=int(context.trace_flags),
+        shared=_PLACES.said(location, None),
     )
-    export.emit_log(entry, 600 + 2 * len(body))
 
 
-def _render(record: logging.LogRecord) -> tuple[str, str]:
-    """(scrubbed, as it was); a message that cannot be rendered is the app's mistake and is told by `logging`."""
+def _message(record: logging.LogRecord) -> str:
+    """A message that cannot be rendered is the app's mistake and is told by `logging`."""
     try:
-        rendered = record.getMessage()
+        return record.getMessage()
     except Exception:
-        rendered = str(record.msg)
+        return str(record.msg)
+
+
+def _cleaned(rendered: str) -> tuple[str, str]:
+    """(scrubbed, as it was)"""
     rendered = rendered[: 2 * MAX_TEXT]
     if "\x1b" in rendered:
         rendered = _COLOURS.sub("", rendered)
@@ -112,18 +251,6 @@ def _argument(key: Any, value: Any, rendered: str, body: str) -> str:
     if body != rendered and text and text in rendered and text not in body:
         return REDACTED  # what scrubbing took out of the message is a secret here too
     return scrub_text(text)[:_LONGEST_ARGUMENT]
-
-
-def _location(record: logging.LogRecord) -> Mapping[str, Any]:
-    """The line that logged; for a library's record the line of the user's code that led there, if one did."""
-    led_here = frames.user_frame(3)
-    if led_here is not None and (
-        not frames.is_user_file(record.pathname)
-        or (led_here.line == record.lineno and led_here.file == record.pathname)  # with its qualified name
-    ):
-        return frames.location_attributes(led_here)
-    place = frames.file_location(record.pathname, record.lineno, record.funcName or "")
-    return frames.location_attributes(place)
 
 
 def _exception(error: BaseException, trace_back: TracebackType | None) -> dict[str, str]:

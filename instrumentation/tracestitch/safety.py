@@ -71,9 +71,11 @@ class guard:  # noqa: N801 - reads as a statement: `with guard("reading the rout
 def safely(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
     """The same for a whole function, which then answers None when it failed."""
 
+    caught = guard(what)
+
     def wrap(function: Callable[P, R]) -> Callable[P, R | None]:
         def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
-            with guard(what):
+            with caught:
                 return function(*args, **kwargs)
             return None
 

@@ -4,14 +4,17 @@ The walk for a line of user code stops at this file: what lies beyond it is the 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import context, propagate
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.util.types import AttributeValue
 
 from tracestitch import incoming, inventory
+from tracestitch.attributes import Shared
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
 from tracestitch.frames import CodeLocation, location_attributes, type_name
@@ -23,6 +26,9 @@ Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]
 
 _CALL_KEY = context.create_key("tracestitch-server-call")
+_NO_ERRORS: list[BaseException] = []
+_ENDING, _READING = guard("ending a server span"), guard("reading a status")
+_FOLLOWING = guard("following a response body")
 
 
 class ServerCall:
@@ -30,39 +36,44 @@ class ServerCall:
 
     __slots__ = (
         "_app",
-        "_attributes",
         "_ended",
+        "_error_shape",
         "_errors",
         "_method",
         "_route",
         "_status",
+        "_view",
         "context",
         "followed",
         "marker",
+        "response",
         "span",
     )
 
     def __init__(self, span: Span, base: Context, method: str, marker: object) -> None:
         self.span = span
-        self.context = context.set_value(_CALL_KEY, self, trace.set_span_in_context(span, base))
+        self.context = Context({**base, _SPAN_KEY: span, _CALL_KEY: self})
         # What stays the same object when a request is handed from one app to another inside the process.
         self.marker = marker
         self._method = method
         self._route: str | None = None
         self._status: int | None = None
-        self._attributes: dict[str, AttributeValue] = {}
+        self._view: CodeLocation | None = None
+        self._error_shape: tuple[str, str | None] | None = None
         self._errors: list[tuple[BaseException, bool]] = []
         self._app: object = None
         self._ended = False
         # Somebody will end this call when the body ends.
         self.followed = False
+        # What the framework answers, where its hook needs to know it again.
+        self.response: object = None
 
     def describe(self, app: object, route: str | None, view: CodeLocation | None) -> None:
         self._app = app
         if route is not None:
             self._route = route
         if view is not None:
-            self._attributes.update(location_attributes(view))
+            self._view = view
 
     def started(self, status: int) -> None:
         self._status = status
@@ -78,41 +89,56 @@ class ServerCall:
         media_type = content_type(content_type_header)
         if status < 400 or not media_type:
             return
-        self._attributes["tracestitch.response.content_type"] = media_type
-        shape = body_shape(media_type, body) if body is not None else None
-        if shape is not None:
-            self._attributes["tracestitch.response.body_shape"] = shape
+        self._error_shape = (media_type, body_shape(media_type, body) if body is not None else None)
 
     def end(self) -> None:
         if self._ended:
             return
         self._ended = True
-        with guard("ending a server span"):
+        with _ENDING:
             self._finish()
         self.span.end()
         self._errors.clear()
-        with guard("scheduling the inventory"):
-            inventory.schedule(self._app)
+        self.response = None
+        inventory.schedule(self._app)
 
     def _finish(self) -> None:
-        attributes, unhandled = self._attributes, [error for error, handled in self._errors if not handled]
+        unhandled = [error for error, handled in self._errors if not handled] if self._errors else _NO_ERRORS
         if self._status is None and unhandled:
             self._status = 500  # the exception went to the server, which answers so
-        if self._status is not None:
-            attributes["http.response.status_code"] = self._status
-        if self._route is not None:
-            attributes["http.route"] = self._route
-            self.span.update_name(f"{self._method} {self._route}")
-        if unhandled or (self._status or 0) >= 500:
-            errors = unhandled or [error for error, _ in self._errors]
-            attributes["error.type"] = type_name(type(errors[-1])) if errors else str(self._status)
-            description = scrub_text(f"{type(errors[-1]).__name__}: {errors[-1]}"[:1_000]) if errors else None
-            self.span.set_status(StatusCode.ERROR, description)
-        self.span.set_attributes(attributes)
+        status, route, span = self._status, self._route, self.span
+        if route is not None:
+            span.update_name(f"{self._method} {route}")
+        span.set_attributes(_outcome(status, route, self._view))
+        if self._error_shape is not None:
+            media_type, shape = self._error_shape
+            span.set_attribute("tracestitch.response.content_type", media_type)
+            if shape is not None:
+                span.set_attribute("tracestitch.response.body_shape", shape)
+        if unhandled or (status or 0) >= 500:
+            self._tell_error(unhandled or [error for error, _ in self._errors])
+
+    def _tell_error(self, errors: list[BaseException]) -> None:
+        last = errors[-1] if errors else None
+        kind = type_name(type(last)) if last is not None else str(self._status)
+        self.span.set_attribute("error.type", kind)
+        described = f"{type(last).__name__}: {last}"[:1_000] if last is not None else ""
+        self.span.set_status(StatusCode.ERROR, scrub_text(described) if described else None)
+
+
+@lru_cache(maxsize=1_024)
+def _outcome(status: int | None, route: str | None, view: CodeLocation | None) -> Shared:
+    """What all requests with the same view and status say at their end."""
+    attributes: dict[str, AttributeValue] = dict(location_attributes(view)) if view is not None else {}
+    if status is not None:
+        attributes["http.response.status_code"] = status
+    if route is not None:
+        attributes["http.route"] = route
+    return Shared(attributes)
 
 
 def current_call() -> ServerCall | None:
-    call = context.get_value(_CALL_KEY)
+    call = context.get_current().get(_CALL_KEY)
     return call if isinstance(call, ServerCall) else None
 
 
@@ -133,7 +159,7 @@ def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Ca
                 raise
             finally:
                 context.detach(token)
-            with guard("following a response body"):
+            with _FOLLOWING:
                 return adopt(call, result)
             call.end()
             return result
@@ -235,7 +261,7 @@ def _fail(call: ServerCall, error: BaseException) -> None:
 
 def _noting_status(call: ServerCall, start_response: StartResponse) -> StartResponse:
     def noting(status: str, *rest: Any, **options: Any) -> Any:
-        with guard("reading a status"):
+        with _READING:
             call.started(int(status[:3]))
         return start_response(status, *rest, **options)
 
@@ -260,8 +286,8 @@ def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
     return _begin(propagate.extract(headers), scope, incoming.of_asgi(scope, headers))
 
 
-def _begin(base: Context, marker: object, facts: dict[str, AttributeValue]) -> ServerCall:
-    method = str(facts["http.request.method"])
-    name = method if method != incoming.OTHER_METHOD else "HTTP"
-    span = tracer().start_span(name, context=base, kind=SpanKind.SERVER, attributes=facts)
+def _begin(base: Context, marker: object, facts: incoming.Facts) -> ServerCall:
+    name = facts.method if facts.method != incoming.OTHER_METHOD else "HTTP"
+    span = tracer().start_span(name, base, SpanKind.SERVER, facts.client)
+    span.set_attributes(facts.own)
     return ServerCall(span, base, name, marker)

@@ -10,50 +10,44 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from opentelemetry.trace import Span, SpanKind
-from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, databases, frames, sql, transactions
+from tracestitch import calls, databases, frames, sql, tracing, transactions
 from tracestitch.patching import replace
 from tracestitch.safety import guard, safely
+from tracestitch.statements import Statements
 
 _SPAN = "_tracestitch_span"
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "COPY"})
 
 
-class Statements:
-    """The listeners, and what each engine's URL says, read once."""
+_STATEMENT = guard("SQLAlchemy statement")
+
+
+class Listeners:
+    """On every engine; what its URL says is read once."""
 
     def __init__(self) -> None:
-        self._engines: WeakKeyDictionary[Any, dict[str, AttributeValue]] = WeakKeyDictionary()
+        self._engines: WeakKeyDictionary[Any, Statements] = WeakKeyDictionary()
 
     def before(
         self, connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
-        with guard("SQLAlchemy statement"):
-            operation, table = sql.operation_and_table(statement)
+        with _STATEMENT:
             in_transaction = transactions.is_open(connection)
-            if operation in _WRITES and not _autocommits(connection):
+            if sql.operation_and_table(statement)[0] in _WRITES and not _autocommits(connection):
                 transactions.opened(connection)
             if execution is None or not calls.in_trace() or calls.suppressed():
                 return
-            summary = f"{operation} {table}".strip() or "SQL"
-            attributes: dict[str, AttributeValue] = {
-                **self._engine_attributes(connection.engine),
-                "db.query.text": sql.template(statement),
-                "db.query.summary": summary,
-                "db.operation.name": operation,
-                "tracestitch.db.in_transaction": in_transaction,
-            }
-            if table:
-                attributes["db.collection.name"] = table
-            setattr(
-                execution, _SPAN, calls.start(summary, SpanKind.CLIENT, attributes, elsewhere=_awaiting_frame)
+            shape = self._of_engine(connection.engine).shape(
+                statement, in_transaction, calls.location(_awaiting_frame)
             )
+            span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
+            setattr(execution, _SPAN, span)
 
     def after(
         self, _connection: Any, cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
-        with guard("SQLAlchemy statement"):
+        with _STATEMENT:
             span = _taken(execution)
             if span is None:
                 return
@@ -63,31 +57,30 @@ class Statements:
             span.end()
 
     def failed(self, failure: Any) -> None:
-        with guard("SQLAlchemy statement"):
+        with _STATEMENT:
             span = _taken(failure.execution_context)
             if span is None:
                 return
             calls.fail(span, failure.original_exception, failure.sqlalchemy_exception)
             span.end()
 
-    def _engine_attributes(self, engine: Any) -> dict[str, AttributeValue]:
+    def _of_engine(self, engine: Any) -> Statements:
         known = self._engines.get(engine)
         if known is None:
             database = databases.of_url(engine.dialect.name, engine.url)
             databases.SEEN.add(database)
-            known = database.attributes()
-            self._engines[engine] = known
+            known = self._engines[engine] = Statements(database.attributes())
         return known
 
 
 def patch_engine(module: ModuleType) -> None:
     import sqlalchemy.event as event
 
-    statements = Statements()
+    listeners = Listeners()
     engine = module.Engine
-    event.listen(engine, "before_cursor_execute", statements.before)
-    event.listen(engine, "after_cursor_execute", statements.after)
-    event.listen(engine, "handle_error", statements.failed)
+    event.listen(engine, "before_cursor_execute", listeners.before)
+    event.listen(engine, "after_cursor_execute", listeners.after)
+    event.listen(engine, "handle_error", listeners.failed)
     for name in ("commit", "rollback", "commit_twophase", "rollback_twophase"):
         event.listen(engine, name, _ended)
     event.listen(engine, "savepoint", _began)

@@ -1,0 +1,55 @@
+"""What a statement's span says again each time one database runs one statement from one line of code."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from opentelemetry.util.types import AttributeValue
+
+from tracestitch import frames, sql
+from tracestitch.attributes import Shared
+
+MOST_KNOWN = 1_000
+
+
+class Shape(NamedTuple):
+    summary: str
+    operation: str
+    attributes: Shared
+    # Kept, so that no other location gets its address while the shape is known.
+    location: frames.CodeLocation | None
+
+
+class Statements:
+    """Those of one database. Threads may make the same shape at once, and either will do."""
+
+    def __init__(self, database: Mapping[str, AttributeValue]) -> None:
+        self._database = database
+        self._known: dict[tuple[str, bool, int], Shape] = {}
+
+    def shape(self, text: str, in_transaction: bool, location: frames.CodeLocation | None) -> Shape:
+        key = (text, in_transaction, id(location))
+        known = self._known.get(key)
+        if known is None:
+            known = self._made(text, in_transaction, location)
+            if len(text) <= sql.LONGEST_CACHED:
+                if len(self._known) >= MOST_KNOWN:
+                    self._known.clear()
+                self._known[key] = known
+        return known
+
+    def _made(self, text: str, in_transaction: bool, location: frames.CodeLocation | None) -> Shape:
+        operation, table = sql.operation_and_table(text)
+        summary = f"{operation} {table}".strip() or str(self._database["db.system.name"])
+        attributes: dict[str, AttributeValue] = {
+            **self._database,
+            "db.query.text": sql.template(text),
+            "db.query.summary": summary,
+            "tracestitch.db.in_transaction": in_transaction,
+        }
+        if operation:
+            attributes["db.operation.name"] = operation
+        if table:
+            attributes["db.collection.name"] = table
+        if location is not None:
+            attributes.update(frames.location_attributes(location))
+        return Shape(summary, operation, Shared(attributes), location)
