@@ -98,6 +98,13 @@ def test_ends_that_do_not_fit_are_strangers() -> None:
     assert found(broken_trace_context, broken(call_status=404, word="other outcome")) == ()
 
 
+def test_a_probe_that_coincides_with_another_is_no_broken_context() -> None:
+    asked = "http://gateway:8804/healthz"
+    assert found(broken_trace_context, broken(asked=asked, answered="/healthz")) == ()
+    same_address = broken(asked=asked, answered="/healthz", answer_host="gateway", answered_port=8804)
+    assert len(found(broken_trace_context, same_address)) == 1
+
+
 def test_a_browser_and_a_third_party_are_no_broken_context() -> None:
     def build(trace: TraceBuilder) -> None:
         trace.server("view", "/pay", ms=40)

@@ -40,6 +40,7 @@ def test_another_major_of_any_package_is_found() -> None:
         pytest.param("certifi", "2024.7.4", "2025.1.1", id="versions by date"),
         pytest.param("attrs", "23.1", "25.3", id="short versions by date"),
         pytest.param("pip", "9.0", "24.0", id="a tool"),
+        pytest.param("pytest-django", "3.0", "4.9", id="a tool's plug-in"),
         pytest.param("odd", "unknown", "1.0", id="no number"),
     ],
 )

@@ -93,8 +93,17 @@ def test_messages_by_form_field_are_no_shape() -> None:
     traces = [
         *requests(3, error("a", "detail:str"), word="a"),
         *requests(3, error("a", "name:list,sku:list", status_code=400), word="b"),
+        *requests(3, error("a", "address:dict,sku:list", status_code=400), word="nested"),
     ]
     assert found(error_contract_drift, traces) == ()
+
+
+def test_an_error_in_an_envelope_is_a_shape() -> None:
+    traces = [
+        *requests(3, error("a", PROBLEM), word="a"),
+        *requests(3, error("b", "error:dict", status_code=400), word="b"),
+    ]
+    assert len(found(error_contract_drift, traces)) == 1
 
 
 def test_a_page_for_a_person_is_fine_and_a_page_for_a_service_is_not() -> None:

@@ -105,6 +105,16 @@ def test_a_comment_for_another_check_suppresses_nothing() -> None:
         pytest.param(loop("FETCH FORWARD 2000 FROM cursor_1"), id="a chunked iterator"),
         pytest.param(loop("SELECT a FROM b WHERE c = 'the rest was cut of..."), id="truncated"),
         pytest.param(loop(""), id="connects"),
+        pytest.param(loop("SELECT 1", count=60), id="pings before each use of a connection"),
+        pytest.param(loop("SELECT nextval('orders')", count=60), id="numbers of a sequence"),
+        pytest.param(
+            loop(f"SELECT a FROM line WHERE order_id IN ({', '.join(['%s'] * 500)})"),
+            id="a prefetch in pieces",
+        ),
+        pytest.param(
+            loop("SELECT a FROM line WHERE order_id IN (?)", db__response__returned_rows=200),
+            id="a prefetch in pieces, its keys folded",
+        ),
         pytest.param(
             loop('SELECT "cache_key", "value", "expires" FROM "my_cache" WHERE "cache_key" IN (%s)'),
             id="Django's cache in a table",
@@ -122,6 +132,24 @@ def test_a_comment_for_another_check_suppresses_nothing() -> None:
 )
 def test_what_only_looks_like_a_loop_is_left_alone(build: Callable[[TraceBuilder], None]) -> None:
     assert found(n_plus_one_db, requests(2, build)) == ()
+
+
+def pausing(*, busy: bool) -> Callable[[TraceBuilder], None]:
+    """One query each 200 ms, with or without a call in between."""
+
+    def build(trace: TraceBuilder) -> None:
+        trace.server("view", "/wait", ms=4_100)
+        for number in range(20):
+            trace.query(f"row {number}", "SELECT a FROM job WHERE id = %s", parent="view", at=number * 200)
+            if busy:
+                trace.call(f"c {number}", "http://a/b", parent="view", at=number * 200 + 10, ms=150)
+
+    return build
+
+
+def test_waiting_for_a_row_to_change_is_no_loop_over_rows() -> None:
+    assert found(n_plus_one_db, requests(1, pausing(busy=False))) == ()
+    assert len(found(n_plus_one_db, requests(1, pausing(busy=True)))) == 1
 
 
 def test_queries_of_different_parents_are_no_loop() -> None:

@@ -93,11 +93,16 @@ def test_a_comment_at_the_line_suppresses_it() -> None:
         pytest.param(
             loop(url="http://jobs/status", route="/status", pause=200, count=6), id="polling one job"
         ),
+        pytest.param(loop(url="http://a/items?page=REDACTED", route="/items"), id="turning pages"),
         pytest.param(loop(url="http://shard-#/search", route="/search"), id="a fan-out over shards"),
     ],
 )
 def test_what_only_looks_like_a_loop_is_left_alone(build: Callable[[TraceBuilder], None]) -> None:
     assert found(n_plus_one_http, requests(2, build)) == ()
+
+
+def test_one_address_with_an_id_in_its_query_is_a_loop() -> None:
+    assert len(found(n_plus_one_http, requests(1, loop(url="http://a/items?id=REDACTED")))) == 1
 
 
 def test_five_different_posts_under_one_view_are_no_loop() -> None:

@@ -107,6 +107,11 @@ def test_a_web_app_and_its_worker_are_one_writer() -> None:
         pytest.param(
             write("a", namespace="main"), write("b", namespace="main"), id="files of unknown folders"
         ),
+        pytest.param(
+            write("a", statement="INSERT INTO my_cache (cache_key, value, expires) VALUES (?, ?, ?)"),
+            write("b", statement="INSERT INTO my_cache (cache_key, value, expires) VALUES (?, ?, ?)"),
+            id="a cache in a table",
+        ),
         pytest.param(write("a", namespace=":memory:"), write("b", namespace=":memory:"), id="memory"),
         pytest.param(
             write("a", statement="UPDATE django_session SET a=1"),

@@ -92,6 +92,47 @@ def test_where_the_agent_saw_the_except_the_finding_points_at_it() -> None:
     assert ("called at", "cart.py:65") in finding.details
 
 
+def a_task(state: str) -> Callable[[TraceBuilder], None]:
+    def build(trace: TraceBuilder) -> None:
+        trace.span("task", kind="consumer", ms=60, attributes={"tracestitch.celery.state": state})
+        trace.call("call", "http://pricing/vouchers/abc", parent="task", at=5, ms=15, status_code=503)
+
+    return build
+
+
+def test_a_task_that_is_tried_again_has_swallowed_nothing() -> None:
+    assert found(swallowed_error, requests(3, a_task("RETRY"))) == ()
+    assert len(found(swallowed_error, requests(3, a_task("SUCCESS")))) == 1
+
+
+def insert(message: str, *, noted: bool) -> Callable[[TraceBuilder], None]:
+    """An insert that failed with this; `noted` by the agent at the `except`."""
+
+    def build(trace: TraceBuilder) -> None:
+        error = "django.db.utils.IntegrityError"
+        note = SpanEvent(
+            time_ns=trace.base_ns + 30 * MS,
+            name="tracestitch.exception.swallowed",
+            attributes={"exception.type": error, "exception.message": message, **code("shop", "a.py", 1)},
+        )
+        view = trace.server("view", "/carts", ms=60)
+        trace.spans[-1] = replace(view, events=(note,) if noted else ())
+        span = trace.query(
+            "insert", "INSERT INTO cart (a) VALUES (?)", parent="view", at=5, attributes={"error.type": error}
+        )
+        trace.spans[-1] = replace(span, status_code="error", status_message=message)
+
+    return build
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_row_that_is_there_already_is_an_answer_and_a_missing_one_is_not(noted: bool) -> None:
+    there = insert("UNIQUE constraint failed: cart.a", noted=noted)
+    assert found(swallowed_error, requests(5, there)) == ()
+    missing = insert("FOREIGN KEY constraint failed", noted=noted)
+    assert len(found(swallowed_error, requests(5, missing))) == 1
+
+
 def test_one_except_on_several_routes_is_one_finding() -> None:
     traces = [
         *requests(2, silence(swallowed_event=True), word="cart"),

@@ -24,6 +24,12 @@ SHARE = 0.01
 TOLERANCE_NS = 5_000_000
 """By how much two clocks may differ before a call no longer seems to contain its answer."""
 
+PROBES = frozenset(
+    {"health", "healthz", "livez", "live", "ready", "readyz", "ping", "status", "metrics", "favicon.ico"}
+)
+"""Asked of everything by everybody: that such a call and such an answer coincide proves nothing, unless they
+name the same address."""
+
 Edge: TypeAlias = tuple[str, str, str]
 """(calling service, answering service, route)."""
 Question: TypeAlias = tuple[str, str]
@@ -71,7 +77,8 @@ def _breaks(evidence: Evidence, calls: dict[Question, list[tuple[Unit, Span]]]) 
         fitting = [
             (unit, call)
             for unit, call in calls.get(question, ())
-            if id(call) not in taken and _contains(call, span) and call.trace_id != span.trace_id
+            if id(call) not in taken and call.trace_id != span.trace_id and _contains(call, span)
+            if _direct(call, span) or question[1].lower() not in PROBES
         ]
         if fitting:
             unit, call = min(fitting, key=lambda pair: pair[1].duration_ns)

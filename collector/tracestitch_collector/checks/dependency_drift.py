@@ -42,7 +42,8 @@ TOOLS = frozenset(
         "tracestitch",
     }
 )
-"""Tell nothing about how a service runs."""
+"""Tell nothing about how a service runs; nor do those whose names begin so:"""
+TOOL_FAMILIES = ("pytest-", "types-", "sphinx", "mkdocs", "flake8", "pylint", "jupyter", "pre-commit")
 
 FIRST_CALENDAR_MAJOR = 19
 """`2024.7.4`, `24.1`: versions by date, whose first number says nothing about compatibility."""
@@ -67,10 +68,10 @@ def _between_services(evidence: Evidence) -> Iterator[Finding]:
     newest: dict[str, Process] = {}
     for process in sorted(_processes(evidence), key=lambda one: one.inventory.time_ns):
         newest[process.inventory.service] = process
-    names = sorted({name for process in newest.values() for name in process.packages} - TOOLS)
-    for name in names:
+    names = {name for process in newest.values() for name in process.packages}
+    for name in sorted(names):
         versions = {s: p.packages[name] for s, p in newest.items() if name in p.packages}
-        if len(versions) > 1 and _drifts(name, versions.values()):
+        if len(versions) > 1 and not _is_tool(name) and _drifts(name, versions.values()):
             yield _drift_finding(evidence, name, versions)
 
 
@@ -80,6 +81,10 @@ def _processes(evidence: Evidence) -> Iterator[Process]:
         if isinstance(packages, Mapping):
             known = {str(name): version for name, version in packages.items() if isinstance(version, str)}
             yield Process(inventory=inventory, packages=known)
+
+
+def _is_tool(name: str) -> bool:
+    return name in TOOLS or name.startswith(TOOL_FAMILIES)
 
 
 def _drifts(name: str, versions: Iterable[str]) -> bool:
@@ -168,9 +173,9 @@ def _within_releases(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _differing(copies: list[Process]) -> dict[str, tuple[str, ...]]:
-    names = {name for process in copies for name in process.packages} - TOOLS
+    names = {name for process in copies for name in process.packages}
     found = {}
-    for name in sorted(names):
+    for name in sorted(filter(lambda name: not _is_tool(name), names)):
         versions = sorted({process.packages.get(name, "not installed") for process in copies})
         if len(versions) > 1:
             found[name] = tuple(versions)

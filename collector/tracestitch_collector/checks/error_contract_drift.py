@@ -66,9 +66,9 @@ def _shape(unit: Unit) -> str:
 
 
 def _is_validation(shape: str, status: float) -> bool:
-    """`{field: [messages]}`: its keys are the form's fields, different by nature."""
-    keys = [pair.rpartition(":")[2] for pair in shape.split(",")]
-    return status in (400, 422) and all(kind == "list" for kind in keys)
+    """`{field: [messages]}`, nested or not: its keys are the form's fields, different by nature."""
+    kinds = {pair.rpartition(":")[2] for pair in shape.split(",")}
+    return status in (400, 422) and "list" in kinds and kinds <= {"list", "dict"}
 
 
 def _asked_by_a_service(unit: Unit) -> bool:

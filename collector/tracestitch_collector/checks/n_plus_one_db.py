@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 from typing import TypeAlias
 
@@ -28,6 +30,9 @@ SLOW_NS = 50_000_000
 MANY_IN_DEVELOPMENT = 10
 """Repeats that are reported however fast they were: a laptop's database answers in microseconds."""
 MANY = 25
+CHUNK = 50
+"""Keys or rows of one query beyond which it is a piece of a long list, not one row's."""
+POLLING_PAUSE_NS = 100_000_000
 
 
 Site: TypeAlias = tuple[str, str, str]
@@ -51,6 +56,9 @@ def find(evidence: Evidence) -> Iterable[Finding]:
                 siblings.setdefault(node.parent, []).append(node)
         for queries in siblings.values():
             for nodes, statement, source in _repeated(queries, sensitivity):
+                parent = unit.tree.parent_of(nodes[0])
+                if _polls(nodes, parent.children if parent else ()):
+                    continue
                 whole = prevalence.on_critical_path_ns(unit.tree, nodes)
                 loop = Loop(
                     unit=unit,
@@ -86,9 +94,11 @@ def _repeated(queries: list[Node], sensitivity: Sensitivity) -> Iterator[tuple[l
 
 
 def _is_loop(statement: str, nodes: list[Node], sensitivity: Sensitivity) -> bool:
-    if len(nodes) < LEAST_REPEATS or not statement or _pages(statement, nodes):
+    if len(nodes) < LEAST_REPEATS or not statement or _pages(statement, nodes) or _chunks(statement, nodes):
         return False
     span = nodes[0].span
+    if not statements.table(span):  # SELECT 1, SELECT nextval(…): no rows of anything
+        return False
     if statements.operation(span) not in ("SELECT", "WITH") or statements.is_by_key(statement):
         return False
     if span.text("db.system.name").lower() in statements.NOT_RELATIONAL:
@@ -101,6 +111,25 @@ def _pages(statement: str, nodes: list[Node]) -> bool:
     """SQLAlchemy writes an offset even for one row: what brings single rows turns no pages."""
     rows = [node.span.number("db.response.returned_rows") for node in nodes]
     return statements.is_page(statement) and not all(count is not None and count <= 1 for count in rows)
+
+
+def _chunks(statement: str, nodes: list[Node]) -> bool:
+    """Many keys at a time, as a prefetch of a long list is cut into pieces."""
+    if not statements.is_for_many_keys(statement):
+        return False
+    rows = [node.span.number("db.response.returned_rows") or 0 for node in nodes]
+    keys = [statements.keys_asked_for(node.span.text("db.query.text")) for node in nodes]
+    return max(median(rows), median(keys)) >= CHUNK
+
+
+def _polls(nodes: list[Node], siblings: tuple[Node, ...]) -> bool:
+    """The same question with pauses in which nothing else was done: waiting for somebody."""
+    pauses = [(a.span.end_ns, b.span.start_ns) for a, b in pairwise(nodes)]
+    if min(end - start for start, end in pauses) < POLLING_PAUSE_NS:
+        return False
+    own = {id(node) for node in nodes}
+    others = sorted(node.span.start_ns for node in siblings if id(node) not in own)
+    return all(bisect_left(others, start) == bisect_left(others, end) for start, end in pauses)
 
 
 def _together_ns(spans: Iterable[Span]) -> int:

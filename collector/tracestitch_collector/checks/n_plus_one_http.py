@@ -6,6 +6,7 @@ one view are no loop.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -32,6 +33,7 @@ SLOW_NS = 100_000_000
 SLOW_IN_DEVELOPMENT_NS = 50_000_000
 MANY_IN_DEVELOPMENT = 10
 POLLING_PAUSE_NS = 100_000_000
+PAGING = re.compile(r"(?:^|&)(?:page\w*|offset|cursor|after|next\w*|continuation\w*)=", re.IGNORECASE)
 
 
 Site: TypeAlias = tuple[str, str, str, str]
@@ -107,7 +109,7 @@ def _path(span: Span) -> str:
 
 
 def _is_loop(nodes: list[Node], sensitivity: Sensitivity) -> bool:
-    if len(nodes) < LEAST_REPEATS or _fans_out(nodes) or _polls(nodes):
+    if len(nodes) < LEAST_REPEATS or _fans_out(nodes) or _polls(nodes) or _turns_pages(nodes):
         return False
     if sensitivity.development:
         return len(nodes) >= MANY_IN_DEVELOPMENT or repeats.of(nodes).union_ns >= SLOW_IN_DEVELOPMENT_NS
@@ -131,6 +133,16 @@ def _polls(nodes: list[Node]) -> bool:
         return False
     pauses = [b.span.start_ns - a.span.end_ns for a, b in pairwise(nodes)]
     return min(pauses) >= POLLING_PAUSE_NS
+
+
+def _turns_pages(nodes: list[Node]) -> bool:
+    """One address, asked for one page after the other."""
+    addresses, keys = set(), set()
+    for node in nodes:
+        address, _, query = node.span.text("url.full").partition("?")
+        addresses.add(address)
+        keys.add(bool(PAGING.search(query)))
+    return len(addresses) == 1 and True in keys
 
 
 def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[Unit, ...]) -> Finding:

@@ -94,6 +94,8 @@ def _writes(unit: Unit) -> Iterator[Write]:
             continue
         if statements.operation(span) not in statements.WRITES:
             continue
+        if statements.is_by_key(span.text("db.query.text")):
+            continue
         table = statements.table(span).lower()
         bare = table.rsplit(".", 1)[-1]
         if bare and not bare.startswith(FRAMEWORK_TABLES):

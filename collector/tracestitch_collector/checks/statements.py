@@ -24,6 +24,7 @@ _LITERAL = re.compile(
     r"|%\(\w+\)s|%s|\$\d+|(?<!:):[A-Za-z_]\w*"  # placeholders of the drivers
     r"|\b\d+(?:\.\d+)?\b"
 )
+_KEYS = re.compile(r"\bIN\s*\(([^()]*)\)", re.IGNORECASE)
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _SPACE = re.compile(r"\s+")
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
@@ -78,6 +79,15 @@ def is_by_key(statement: str) -> bool:
     """A look into a cache or a session that is kept in a table: each key is asked for on its own."""
     words = set(_IDENTIFIER.findall(statement[:LONGEST].lower()))
     return any(words.issuperset(columns) for columns in _STORES)
+
+
+def is_for_many_keys(statement: str) -> bool:
+    return _KEYS.search(statement[:LONGEST]) is not None
+
+
+def keys_asked_for(statement: str) -> int:
+    """How many values the longest `IN (…)` has, as far as they were not folded; 0 without one."""
+    return max((len(found.split(",")) for found in _KEYS.findall(statement[:LONGEST])), default=0)
 
 
 def is_page(statement: str) -> bool:

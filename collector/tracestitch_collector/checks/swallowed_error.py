@@ -5,6 +5,7 @@ Where the agent saw the `except` (Python 3.12 and later) the finding points at i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -15,7 +16,7 @@ from tracestitch_collector.checks.finding import Finding, Fix, Location, Pitfall
 from tracestitch_collector.checks.framework import Framework, of_service
 from tracestitch_collector.checks.prevalence import Case
 from tracestitch_collector.checks.sensitivity import in_environment
-from tracestitch_collector.model import LogRecord, Span, SpanEvent
+from tracestitch_collector.model import AttributeValue, LogRecord, Span, SpanEvent
 from tracestitch_collector.traces import repeats
 from tracestitch_collector.traces.code import location_in, location_of, place
 from tracestitch_collector.traces.tree import Node
@@ -27,6 +28,7 @@ TITLE = "A failure nobody hears of"
 EVENT = "tracestitch.exception.swallowed"
 WARNING = 13
 MANY = 5
+_DUPLICATE = re.compile(r"\bunique\b|\bduplicate\b", re.IGNORECASE)
 
 Site: TypeAlias = tuple[str, str, str]
 """(service, place in the code or else the route, what failed)."""
@@ -67,15 +69,22 @@ def _units(cases: Iterable[Silence]) -> int:
 def _answered_well(entry: Span) -> bool:
     if entry.kind not in ("server", "consumer") or entry.is_error:
         return False
+    if entry.kind == "consumer":
+        return (entry.text("tracestitch.celery.state") or entry.text("celery.state")) in ("", "SUCCESS")
     status = entry.number("http.response.status_code")
-    return entry.kind == "consumer" or (status is not None and 200 <= status < 400)
+    return status is not None and 200 <= status < 400
 
 
 def _silences(unit: Unit, logs: Iterable[LogRecord]) -> Iterator[Silence]:
     """The failed calls of the unit that left no trace in its answer, its logs or its exceptions."""
     if any(_tells(node.span) for node in unit.nodes) or _is_logged(unit, logs):
         return
-    events = [event for node in unit.nodes for event in node.span.events if event.name == EVENT]
+    events = [
+        event
+        for node in unit.nodes
+        for event in node.span.events
+        if event.name == EVENT and not _is_there_already(*map(str, _type_and_message(event)))
+    ]
     failures = [node for node in unit.nodes if _failed(node) and not _tried_again(node, unit)]
     for node in failures:
         event = _event_of(node.span, events)
@@ -124,7 +133,18 @@ def _failed(node: Node) -> bool:
     status = span.number("http.response.status_code")
     if status is not None:
         return status >= 500
-    return span.is_error
+    return span.is_error and not _is_there_already(span.text("error.type"), span.status_message)
+
+
+def _is_there_already(error: str, message: str) -> bool:
+    """`get_or_create` and everything like it tries to insert, and takes a row that is there already for an
+    answer."""
+    name = error.rpartition(".")[2].lower()
+    return "uniqueviolation" in name or ("integrityerror" in name and bool(_DUPLICATE.search(message)))
+
+
+def _type_and_message(event: SpanEvent) -> tuple[AttributeValue, AttributeValue]:
+    return event.attributes.get("exception.type", ""), event.attributes.get("exception.message", "")
 
 
 def _tried_again(node: Node, unit: Unit) -> bool:
