@@ -14,7 +14,12 @@ def query(parameters: Mapping[str, object]) -> str:
 
 def service_path(name: str) -> str:
     """A service may have any name, so one that a browser or our own suffix would misread goes into the query."""
-    misread = name == "-" or name.endswith(".json") or "%" in name or any(p in ("", ".", "..") for p in name.split("/"))
+    misread = (
+        name == "-"
+        or name.endswith(".json")
+        or "%" in name
+        or any(p in ("", ".", "..") for p in name.split("/"))
+    )
     if misread:
         return f"/services/-?name={quote(name, safe='', errors='replace')}"
     return f"/services/{quote(name, safe='', errors='replace')}"

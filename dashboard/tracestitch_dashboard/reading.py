@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 
+from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.store.store import Store, Window
 from tracestitch_dashboard import figures, palette
 from tracestitch_dashboard.timeline import building
@@ -54,7 +56,7 @@ class KnownServices:
         with self._lock:
             if not 0 <= now_ns - self._asked_ns < SERVICES_FRESH_NS or not self._names:
                 window = Window(start_ns=now_ns - SERVICES_LOOKBACK_NS, end_ns=now_ns + figures.SECOND_NS)
-                found = {summary.service for summary in self._store.services(window)}
-                self._names |= found
-                self._asked_ns = now_ns
+                with suppress(Unavailable):  # who needs the store itself will say so
+                    self._names |= {summary.service for summary in self._store.services(window)}
+                    self._asked_ns = now_ns
             return palette.assign(self._names)

@@ -98,7 +98,6 @@ class Site:
     def _render(
         self, template: str, name: str, request: Request, ask: Ask, *, status: int = 200, **more: Any
     ) -> Response:
-        arrival = more.pop("arrival", None) or ask.store.arrival(ask.now_ns)
         text = self._templates.get_template(template).render(
             **self._surroundings(ask),
             **more,
@@ -107,7 +106,7 @@ class Site:
             path=request.url.path,
             twin=_twin_address(request),
             ranges=period.RANGES,
-            arriving=arriving(arrival, ask.now_ns),
+            arriving=arriving(self._arrival(ask), ask.now_ns),
             htmx=HTMX,
         )
         return rendering.html(text, status)
@@ -146,14 +145,13 @@ class Site:
             request,
             replace(ask, query={}),
             status=status,
-            arrival=Arrival(last_received_ns=0, spans_per_second=0) if status == 503 else self._arrival(ask),
             title=title,
             text=text,
             code=status,
         )
 
     def _arrival(self, ask: Ask) -> Arrival:
-        """For an error page: it must come even when the store is away."""
+        """For the bar: it must be drawn even when the store is away."""
         try:
             return ask.store.arrival(ask.now_ns)
         except Unavailable:

@@ -237,6 +237,10 @@ def test_a_store_that_is_away_is_said_with_503(client: TestClient, store: Memory
         assert answer.status_code == 503
         assert "Elasticsearch does not answer" in answer.text
     assert client.get("/index.json").json()["error"] == "The store does not answer now"
+    status = client.get("/status.json")
+    assert status.status_code == 200
+    assert status.json()["problems"][0]["text"].startswith("Elasticsearch does not answer")
+    assert client.get("/status").status_code == 200
 
 
 def test_an_empty_store_teaches_the_commands(client: TestClient, store: MemoryStore) -> None:

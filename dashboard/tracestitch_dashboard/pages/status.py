@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tracestitch_collector import status
+from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.status import ProcessStatus
 from tracestitch_collector.store.store import Arrival, StoreStats
 from tracestitch_dashboard import figures
@@ -31,24 +33,14 @@ class Status:
 def load(ask: Ask) -> Status:
     processes = status.read_all(ask.settings.data / "status")
     settings = ask.settings
+    arrival, stats, away = _from_store(ask)
     return Status(
-        arrival=ask.store.arrival(ask.now_ns),
-        stats=ask.store.stats(),
+        arrival=arrival,
+        stats=stats,
         processes=processes,
         stale=frozenset(each.process for each in processes if each.is_stale(ask.now_ns)),
         losses=losses_of(processes),
-        problems=tuple(
-            (each.process, problem)
-            for each in processes
-            for problem in (
-                *each.report.problems,
-                *(
-                    [f"has said nothing since {figures.ago(each.updated_ns, ask.now_ns)}"]
-                    if each.is_stale(ask.now_ns)
-                    else []
-                ),
-            )
-        ),
+        problems=(*_of_store(away), *_of_processes(processes, ask.now_ns)),
         settings=(
             ("store", settings.store),
             ("kept for", figures.duration(settings.retention_s * figures.SECOND_NS)),
@@ -57,6 +49,27 @@ def load(ask: Ask) -> Status:
             ("a token is needed", "yes" if settings.token else "no"),
         ),
     )
+
+
+def _from_store(ask: Ask) -> tuple[Arrival, StoreStats, str]:
+    """This page is for the hour when the store is away: it then says why, and shows the rest."""
+    try:
+        return ask.store.arrival(ask.now_ns), ask.store.stats(), ""
+    except Unavailable as error:
+        nothing = StoreStats(kind=ask.settings.store, spans=0, logs=0, bytes=0, oldest_ns=0, duplicates=0)
+        return Arrival(last_received_ns=0, spans_per_second=0), nothing, str(error)
+
+
+def _of_store(away: str) -> tuple[tuple[str, str], ...]:
+    return (("store", f"{away} Figures of the store are missing here."),) if away else ()
+
+
+def _of_processes(processes: Iterable[ProcessStatus], now_ns: int) -> Iterator[tuple[str, str]]:
+    for each in processes:
+        for problem in each.report.problems:
+            yield each.process, problem
+        if each.is_stale(now_ns):
+            yield each.process, f"has said nothing since {figures.ago(each.updated_ns, now_ns)}"
 
 
 def to_document(page: Status) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def _row(row: Row, service: int) -> dict[str, Any]:
         "o": row.solid,
         "c": row.path,
         "f": row.findings,
+        "g": row.log_ticks,
         "w": row.skew_ns,
         "t": row.notes,
         "h": int(row.has_children),

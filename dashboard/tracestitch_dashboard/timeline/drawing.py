@@ -47,6 +47,8 @@ class Bar:
     whole: Part
     solid: tuple[Part, ...]
     path: tuple[Part, ...]
+    ticks: tuple[tuple[float, str], ...]
+    """Log records, while their rows are off."""
     label_x: float
     label_side: str
     """`after` the bar, `before` it, or `inside` at its start where neither has room."""
@@ -94,10 +96,16 @@ def bar(row: Row, frame: Frame, view: View) -> Bar:
         whole=_part(left, right),
         solid=solid,
         path=_parts(row.path, frame, shift) if view.path else (),
+        ticks=() if view.logs else _log_ticks(row, frame, shift),
         label_x=round(x, 3),
         label_side=side,
         is_seen=right >= 0 and left <= 100,
     )
+
+
+def _log_ticks(row: Row, frame: Frame, shift: int) -> tuple[tuple[float, str], ...]:
+    found = ((round(frame.percent(time_ns + shift), 3), level) for time_ns, level in row.log_ticks)
+    return tuple((x, level) for x, level in found if 0 <= x <= 100)
 
 
 def _label_place(left: float, right: float, solid: tuple[Part, ...]) -> tuple[str, float]:

@@ -27,7 +27,7 @@ def lay(ground: Ground, most: int) -> tuple[Row, ...]:
     while stack and len(rows) < most:
         item, parent = stack.pop()
         beneath = _beneath(item, ground, logs, stray)
-        row = row_of(item, parent, ground, bool(beneath))
+        row = row_of(item, parent, ground, beneath)
         number = seen[row.id] = seen.get(row.id, 0) + 1
         if number > 1:  # the same span id twice
             row = replace(row, id=f"{row.id}~{number}")

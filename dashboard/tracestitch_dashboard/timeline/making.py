@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tracestitch_collector.traces.gaps import Gap
 from tracestitch_collector.traces.intervals import Interval, holes
@@ -15,14 +15,16 @@ from tracestitch_dashboard.timeline.row import Row
 
 RESOLUTION = 2_000
 """Stretches closer than this part of the whole are drawn as one: no screen is wider."""
+TICKS = 100
+"""Log records marked on one bar."""
 
 
-def row_of(item: Item, parent: int, ground: Ground, has_children: bool) -> Row:
+def row_of(item: Item, parent: int, ground: Ground, beneath: Sequence[Item]) -> Row:
     match item:
         case Node():
-            return _span_row(item, parent, ground, has_children)
+            return _span_row(item, parent, ground, beneath)
         case Repeat():
-            return _repeat_row(item, parent, ground, has_children)
+            return _repeat_row(item, parent, ground, beneath)
         case Record():
             return _log_row(item, parent, ground)
         case Happening():
@@ -30,10 +32,10 @@ def row_of(item: Item, parent: int, ground: Ground, has_children: bool) -> Row:
         case Gap():
             return _gap_row(item, parent, ground)
         case Missing():
-            return _missing_row(item, parent, ground, has_children)
+            return _missing_row(item, parent, ground, beneath)
 
 
-def _span_row(node: Node, parent: int, ground: Ground, has_children: bool) -> Row:
+def _span_row(node: Node, parent: int, ground: Ground, beneath: Sequence[Item]) -> Row:
     span = node.span
     detail = naming.detail_of(span)
     return Row(
@@ -50,12 +52,25 @@ def _span_row(node: Node, parent: int, ground: Ground, has_children: bool) -> Ro
         solid=_own_time(node, ground),
         path=_drawable(ground.path.get(id(span), ()), ground),
         findings=ground.marks_by_span.get(span.span_id, ()),
+        log_ticks=_ticks(beneath, ground),
         skew_ns=ground.skews.get(span.span_id, 0),
         notes=tuple(_oddities(node, ground)),
-        has_children=has_children,
+        has_children=bool(beneath),
         subject=node,
         span=span,
     )
+
+
+def _ticks(beneath: Sequence[Item], ground: Ground) -> tuple[tuple[int, str], ...]:
+    ticks = []
+    for item in beneath:
+        if isinstance(item, Record):
+            level = naming.level_class(naming.level_of(item.record))
+            ticks.append((item.record.time_ns - ground.start_ns, level))
+        elif isinstance(item, Happening):
+            level = "error" if naming.is_exception(item.event) else "info"
+            ticks.append((item.event.time_ns - ground.start_ns, level))
+    return tuple(ticks[:TICKS])
 
 
 def _own_time(node: Node, ground: Ground) -> tuple[Interval, ...]:
@@ -91,7 +106,7 @@ def _oddities(node: Node, ground: Ground) -> Iterator[str]:
         yield f"its sender dropped {figures.counted(lost, 'attribute, event or link', 'attributes, events or links')}"
 
 
-def _repeat_row(repeat: Repeat, parent: int, ground: Ground, has_children: bool) -> Row:
+def _repeat_row(repeat: Repeat, parent: int, ground: Ground, beneath: Sequence[Item]) -> Row:
     first = repeat.nodes[0].span
     spans = [node.span for node in repeat.nodes]
     found = {mark for span in spans for mark in ground.marks_by_span.get(span.span_id, ())}
@@ -112,7 +127,7 @@ def _repeat_row(repeat: Repeat, parent: int, ground: Ground, has_children: bool)
         path=_drawable((part for span in spans for part in ground.path.get(id(span), ())), ground),
         findings=tuple(sorted(found)),
         skew_ns=ground.skews.get(first.span_id, 0),
-        has_children=has_children,
+        has_children=bool(beneath),
         subject=repeat,
         span=first,
     )
@@ -175,7 +190,7 @@ def _gap_row(gap: Gap, parent: int, ground: Ground) -> Row:
     )
 
 
-def _missing_row(item: Missing, parent: int, ground: Ground, has_children: bool) -> Row:
+def _missing_row(item: Missing, parent: int, ground: Ground, beneath: Sequence[Item]) -> Row:
     spans = [node.span for node in item.nodes]
     return Row(
         id=f"m-{item.span_id}",
@@ -186,7 +201,7 @@ def _missing_row(item: Missing, parent: int, ground: Ground, has_children: bool)
         icon="missing",
         start_ns=min(span.start_ns for span in spans) - ground.start_ns,
         end_ns=max(span.end_ns for span in spans) - ground.start_ns,
-        has_children=has_children,
+        has_children=bool(beneath),
         subject=item.span_id,
         span=None,
     )

@@ -45,6 +45,8 @@ class Row:
     """Where the critical path runs through it."""
     findings: tuple[int, ...] = ()
     """Places in Timeline.marks."""
+    log_ticks: tuple[tuple[int, str], ...] = ()
+    """When its log records and exceptions were, and their level: drawn on the bar while their rows are off."""
     skew_ns: int = 0
     """What the clock estimate would add to its times."""
     notes: tuple[str, ...] = ()

@@ -44,6 +44,7 @@ export function barOf(row, frame, view) {
     whole: part(left, right),
     solid,
     path: view.path ? parts(row.c, frame, shift) : [],
+    ticks: view.logs ? [] : logTicks(row, frame, shift),
     labelX: round(x),
     side,
     seen: right >= 0 && left <= 100,
@@ -58,6 +59,12 @@ function lightest(left, right, solid) {
     cursor = Math.max(cursor, x + width);
   }
   return best;
+}
+
+function logTicks(row, frame, shift) {
+  return (row.g || [])
+    .map(([ns, level]) => [round(percent(frame, ns + shift)), level])
+    .filter(([x]) => x >= 0 && x <= 100);
 }
 
 function parts(intervals, frame, shift) {

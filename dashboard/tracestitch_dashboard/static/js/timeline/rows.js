@@ -73,6 +73,7 @@ function barElement(row, frame, view) {
     element.append(at(bar.whole, { class: "whole", y: 4, height: 12, rx: 1 }));
     for (const piece of bar.solid) element.append(at(piece, { class: "solid", y: 4, height: 12 }));
     for (const piece of bar.path) element.append(at(piece, { class: "path", y: 18, height: 2 }));
+    for (const [x, level] of bar.ticks) element.append(svg("rect", { class: `tick ${level}`, x: `${x}%`, width: 2, y: 1, height: 5 }));
     const text = svg("text", { class: bar.side, x: `${bar.labelX}%`, dx: bar.side === "before" ? -6 : 6, y: 14 });
     text.textContent = row.l || "";
     element.append(text);
