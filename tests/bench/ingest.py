@@ -159,6 +159,7 @@ class Freshness:
 
 DECODING = """
 import pickle, sys, time
+from tracestitch_collector.decode.decoder import Decoder, Request
 bodies = pickle.load(sys.stdin.buffer)
 requests = [Request(body=body, digest=bytes([n]) * 16, received_ns=0) for n, body in enumerate(bodies)]
 decoder = Decoder()

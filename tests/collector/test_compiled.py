@@ -69,6 +69,42 @@ def test_compiled_modules_pass_the_tests_of_their_sources(compiled: Path) -> Non
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
 
 
+KEEPING = """
+import gc, sys
+from pathlib import Path
+from tests.support.otlp import otlp_span, trace_request
+from tracestitch_collector.decode.decoder import Decoder, Request
+from tracestitch_collector.receive.shapes import TRACES
+from tracestitch_collector.receive.wire import Inspector
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+body = trace_request(*(otlp_span() for _ in range(2000))).SerializeToString()
+inspector, decoder = Inspector(), Decoder()
+
+def once(content):
+    try:
+        inspector.inspect(content, TRACES)
+    except ValueError:
+        pass
+    decoder.spans([Request(body=content, digest=bytes(16), received_ns=0)])
+
+gc.disable()
+for repeat in range(520):
+    if repeat == 20:
+        before = resident()
+    once(body[: len(body) - repeat % 2])
+print((resident() - before) / (500 * len(body)))
+"""
+
+
+def test_compiled_modules_keep_no_request_even_where_nobody_collects_garbage(compiled: Path) -> None:
+    done = _run(compiled, "-c", KEEPING)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 0.2  # 1 when each body is kept
+
+
 def test_a_wheel_without_compiled_modules_can_be_asked_for(tmp_path: Path) -> None:
     wheel = _wheel(tmp_path, TRACESTITCH_PURE="1")
     assert wheel.name.endswith("-none-any.whl")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tracestitch_collector.receive.limits import (
@@ -69,18 +69,11 @@ class Inspector:
     def inspect(self, body: bytes, signal: Signal) -> Census:
         """Raises MalformedError or TooLargeError."""
         census = Census()
-
-        def items(start: int, stop: int, _at: int) -> None:
-            self._level(body, start, stop, tag(2), _BESIDE_ITEMS, item, census)
-
-        def scopes(start: int, stop: int, _at: int) -> None:
-            self._level(body, start, stop, tag(2), _BESIDE_SCOPES, items, census)
-
-        def item(start: int, stop: int, at: int) -> None:
-            self._item(body, start, stop, at, signal, census)
-
         try:
-            self._level(body, 0, len(body), tag(1), {}, scopes, census)
+            for start, stop, _ in self._level(body, 0, len(body), tag(1), {}, census):
+                for inner, end, _ in self._level(body, start, stop, tag(2), _BESIDE_SCOPES, census):
+                    for first, last, at in self._level(body, inner, end, tag(2), _BESIDE_ITEMS, census):
+                        self._item(body, first, last, at, signal, census)
         except IndexError as error:
             raise MalformedError("it ends in the middle of a field") from error
         except UnicodeDecodeError as error:
@@ -88,24 +81,16 @@ class Inspector:
         return census
 
     def _level(
-        self,
-        buf: bytes,
-        pos: int,
-        end: int,
-        repeated: int,
-        beside: Shape,
-        inner: Callable[[int, int, int], None],
-        census: Census,
-    ) -> None:
-        """One of the three outer levels: calls `inner` with the bounds of each repeated message."""
+        self, buf: bytes, pos: int, end: int, repeated: int, beside: Shape, census: Census
+    ) -> Iterator[tuple[int, int, int]]:
+        """One of the three outer levels: the repeated messages as (start, stop, where the field begins)."""
         for at, found, start, stop in _fields(buf, pos, end):
-            census.fields += (
-                1 if found else 50
-            )  # the outer levels have no scalars: many of them are an attack
+            # The outer levels have no scalars: many of them are an attack.
+            census.fields += 1 if found else 50
             _check(census)
             if found == repeated:
                 census.elements += 1
-                inner(start, stop, at)
+                yield start, stop, at
             else:
                 self._known(buf, start, stop, beside.get(found), 0, census)
 
