@@ -268,3 +268,25 @@ def test_rows_never_wrap_and_nothing_scrolls_sideways(browser: Browser, shop: st
             strip = page.evaluate("[...document.querySelectorAll('.strip a')].map(r => r.offsetHeight)")
             assert set(strip) == {28}
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_label_of_the_axis_stands_over_its_line(page: Page) -> None:
+    text = page.locator("#axis text").nth(2).bounding_box()
+    line = page.locator("#gridlines line").nth(2).bounding_box()
+    assert text is not None
+    assert line is not None
+    assert abs(text["x"] + text["width"] / 2 - line["x"]) < 2
+
+
+def test_the_names_can_be_made_wider_and_stay_so(page: Page) -> None:
+    handle = page.locator(".splitter").bounding_box()
+    assert handle is not None
+    page.mouse.move(handle["x"] + 3, handle["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(handle["x"] + 123, handle["y"] + 200, steps=3)
+    page.mouse.up()
+    page.reload()
+    page.wait_for_selector("#timeline[data-ready]")
+    name = page.locator(".row .name").first.bounding_box()
+    assert name is not None
+    assert name["width"] == pytest.approx(513, abs=6)

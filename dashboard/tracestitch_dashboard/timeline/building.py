@@ -109,6 +109,6 @@ def _skew_notes(built: Tree) -> list[str]:
             direction = "behind" if pair.offset_ns > 0 else "ahead of"
             notes.append(
                 f"The clock of {pair.callee[0]} seems to be {figures.duration(abs(pair.offset_ns))} {direction} "
-                f"that of {pair.caller[0]}; times are shown as sent."
+                f"that of {pair.caller[0]}; “Skew” applies the estimate."
             )
     return notes

@@ -41,7 +41,7 @@ function nameElement(data, row, shown, view, service) {
   name.append(label);
   if (row.e) name.append(icon("error", "error", "bad"));
   if (row.f) name.append(icon("finding", `finding: ${data.findings[row.f[0]][0]}`, "flag"));
-  if (row.w) name.append(odd("⏱", "its clock seems to be off"));
+  if (row.w) name.append(icon("clock", "its clock seems to be off", "clock"));
   if (row.t) name.append(odd("!", row.t.join("; ")));
   if (row.k === "span" || row.k === "repeat") name.append(html("span", "of cut", service));
   return name;
