@@ -213,6 +213,11 @@ def test_a_service_without_name_is_unknown() -> None:
     assert table["service_name"].to_pylist() == ["unknown_service"]
 
 
+def test_a_log_record_without_any_time_happened_when_it_came() -> None:
+    (record,) = decoded_logs(log_request(otlp_log(time_ns=0)).SerializeToString())
+    assert (record.time_ns, record.observed_ns) == (RECEIVED_NS, 0)
+
+
 def test_a_nan_survives() -> None:
     value = with_attributes({"ratio": math.nan}).attributes["ratio"]
     assert isinstance(value, float)

@@ -118,7 +118,7 @@ def _span(span: OtlpSpan, resource: Resource, scope: Scope, received_ns: int) ->
 
 def _log(record: OtlpLog, resource: Resource, scope: Scope, received_ns: int) -> LogRecord:
     return LogRecord(
-        time_ns=min(record.time_unix_nano or record.observed_time_unix_nano, LATEST),
+        time_ns=min(record.time_unix_nano or record.observed_time_unix_nano or received_ns, LATEST),
         observed_ns=min(record.observed_time_unix_nano, LATEST),
         severity_number=record.severity_number,
         severity_text=record.severity_text,

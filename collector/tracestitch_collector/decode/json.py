@@ -90,6 +90,8 @@ class _Transcoder:
             except _OutOfRangeError:
                 self.dropped += 1
             except MalformedError as error:
+                if key in _CONTAINERS:
+                    raise  # names itself; a name per level would bury it
                 raise MalformedError(f"{key} {error}") from error
         return encoded
 
@@ -103,7 +105,14 @@ class _Transcoder:
 
 
 def _described(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "a boolean",
+        type(None): "null",
+        float: "a fraction",
+    }
     return names.get(type(value), "a number")
 
 
@@ -215,6 +224,7 @@ _VALUES: Mapping[str, Callable[[_Transcoder, Any], bytes]] = {
     "bytesValue": lambda _, value: b"\x3a" + _base64(value),
 }
 """The members of AnyValue."""
+_CONTAINERS = ("arrayValue", "kvlistValue")
 
 
 def _encoded(field: Field, key: str, value: Any) -> bytes:

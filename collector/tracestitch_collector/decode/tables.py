@@ -44,9 +44,12 @@ def logs_table(rows: LogRows, requests: Sequence[tuple[bytes, int, int]]) -> pa.
     count = rows.count
     is_text = np.ones(count, np.bool_)
     is_text[list(rows.other_bodies)] = False
+    origin = _origin(rows, requests)
+    times = _times(rows.times)
     columns = {
-        **_origin(rows, requests),
-        "time_ns": pa.array(_times(rows.times)),
+        **origin,
+        # A record that tells no time happened when it came: in 1970 nobody would find it.
+        "time_ns": pa.array(np.where(times == 0, origin["received_ns"].to_numpy(), times)),
         "observed_ns": pa.array(_times(rows.observed)),
         "severity_number": pa.array(rows.severities, pa.int8()),
         "severity_text": _utf8(rows.severity_texts),
