@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 
 from tracestitch.attributes import Shared
-from tracestitch.scrub import scrub_attribute, scrub_text
+from tracestitch.scrub import Scrubbed, scrub_attribute, scrub_text
 from tracestitch.spans import Rarities, Span
 
 _MAX_CACHED = 20_000
@@ -22,6 +22,8 @@ _fixed32 = struct.Struct("<I").pack
 _double = struct.Struct("<d").pack
 _ids = struct.Struct(">2s16s2s8s").pack
 _times = struct.Struct("<BQBQ").pack
+_time_and_severity = struct.Struct("<BQBB").pack
+_log_ids = struct.Struct("<BI2s16s2s8s").pack
 _KINDS = {kind: bytes((0x30, kind.value + 1)) for kind in SpanKind}
 
 
@@ -64,7 +66,8 @@ _SMALL = tuple(bytes((number,)) for number in range(0x80))
 
 def field(tag: bytes, payload: bytes) -> bytes:
     """A length-delimited field."""
-    return tag + varint(len(payload)) + payload
+    length = len(payload)
+    return tag + (_SMALL[length] if length < 0x80 else varint(length)) + payload
 
 
 def text(tag: bytes, value: str) -> bytes:
@@ -78,7 +81,7 @@ class Encoder:
         self._ignores = ignores
         self._fields: dict[tuple[bytes, str, str], bytes] = {}
         self._keys: dict[str, bytes] = {}
-        self._names: dict[str, bytes] = {}
+        self._texts: dict[tuple[bytes, str], bytes] = {}
 
     def traces(self, resource: bytes, spans: Iterable[tuple[bytes, bytes]]) -> bytes:
         """An ExportTraceServiceRequest; spans come as (scope, span), both encoded."""
@@ -120,7 +123,7 @@ class Encoder:
             ),
             _trace_state(span.trace_state),
             b"\x22\x08" + parent_id.to_bytes(8, "big") if parent_id else b"",
-            self._name(span.name),
+            self._text(b"\x2a", span.name),
             _KINDS[span.kind],
             _times(0x39, span.start_time, 0x41, span.end_time or 0),
         ]
@@ -156,20 +159,21 @@ class Encoder:
         parts.append(_count(b"\x70", rare.dropped_links))
         return parts
 
-    def _name(self, name: str) -> bytes:
-        known = self._names.get(name)
+    def _text(self, tag: bytes, value: str) -> bytes:
+        """A name that repeats: of a span, or of a level."""
+        known = self._texts.get((tag, value))
         if known is None:
-            if len(self._names) > _MAX_NAMES:
-                self._names.clear()
-            known = self._names[name] = text(b"\x2a", scrub_text(name))
+            if len(self._texts) > _MAX_NAMES:
+                self._texts.clear()
+            known = self._texts[tag, value] = text(tag, scrub_text(value))
         return known
 
     def log(self, entry: LogEntry) -> bytes:
+        body = scrub_text(entry.body) if isinstance(entry.body, str) else entry.body
         parts = [
-            b"\x09" + _fixed64(entry.time_ns),
-            b"\x10" + varint(entry.severity_number) if entry.severity_number else b"",
-            text(b"\x1a", entry.severity_text),
-            field(b"\x2a", self._any(scrub_text(entry.body) if isinstance(entry.body, str) else entry.body)),
+            _time_and_severity(9, entry.time_ns, 0x10, entry.severity_number),
+            self._text(b"\x1a", entry.severity_text),
+            field(b"\x2a", self._any(body)),
         ]
         shared = entry.shared
         if shared is not None:
@@ -179,11 +183,11 @@ class Encoder:
         if entry.attributes:
             parts.append(self._attributes(b"\x32", entry.attributes))
         if entry.trace_id:
-            parts.append(b"\x45" + _fixed32(entry.trace_flags))
-            parts.append(b"\x4a\x10" + entry.trace_id.to_bytes(16, "big"))
-            parts.append(b"\x52\x08" + entry.span_id.to_bytes(8, "big"))
+            trace_id, span_id = entry.trace_id.to_bytes(16, "big"), entry.span_id.to_bytes(8, "big")
+            parts.append(_log_ids(0x45, entry.trace_flags, b"\x4a\x10", trace_id, b"\x52\x08", span_id))
         parts.append(b"\x59" + _fixed64(entry.time_ns))
-        parts.append(text(b"\x62", entry.event_name))
+        if entry.event_name:
+            parts.append(text(b"\x62", entry.event_name))
         return b"".join(parts)
 
     def _link(self, context: SpanContext, attributes: Mapping[str, Any], dropped: bytes) -> bytes:
@@ -227,6 +231,8 @@ class Encoder:
         return known
 
     def _any(self, value: Any, depth: int = 0) -> bytes:
+        if type(value) is Scrubbed:
+            return field(b"\x2a", b"".join([_text_item(item) for item in value]))
         if isinstance(value, str):
             return field(b"\x0a", value.encode("utf-8", "replace"))
         if isinstance(value, bool):
@@ -253,6 +259,15 @@ class Encoder:
         if isinstance(value, list | tuple):
             return field(b"\x2a", b"".join([field(b"\x0a", self._any(item, depth + 1)) for item in value]))
         return b"" if value is None else field(b"\x0a", scrub_text(str(value)).encode("utf-8", "replace"))
+
+
+def _text_item(value: str) -> bytes:
+    """One text of an array."""
+    raw = value.encode("utf-8", "replace")
+    return _ITEM[len(raw)] + raw if len(raw) < len(_ITEM) else field(b"\x0a", field(b"\x0a", raw))
+
+
+_ITEM = tuple(bytes((0x0A, length + 2, 0x0A, length)) for length in range(0x7E))
 
 
 def _trace_state(state: TraceState | None) -> bytes:

@@ -17,7 +17,7 @@ from tracestitch.encode import LogEntry
 from tracestitch.frames import CodeLocation
 from tracestitch.patching import replace
 from tracestitch.safety import guard
-from tracestitch.scrub import MAX_TEXT, REDACTED, is_secret_key, scrub_text
+from tracestitch.scrub import MAX_TEXT, REDACTED, Scrubbed, is_secret_key, scrub_text
 from tracestitch.spans import Span
 from tracestitch.tracing import current_span
 
@@ -29,6 +29,7 @@ _MAX_ARGUMENTS = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;]{0,16}m")
 _SIMPLE = (int, float, bool, type(None))
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_SHORT_OF_A_CARD = 10**11  # no secret is told by the shape of a number of so few digits
 _LONGEST_TEMPLATE = 2 * MAX_TEXT
 _MOST_PLACES = 2_000
 _READING = guard("reading a log record")
@@ -229,15 +230,19 @@ def severity_number(level: int) -> int:
     return 1
 
 
-def _arguments(arguments: Any, rendered: str, body: str) -> list[str]:
+def _arguments(arguments: Any, rendered: str, body: str) -> Scrubbed:
     items = arguments.items() if isinstance(arguments, Mapping) else [("", value) for value in arguments]
-    return [_argument(key, value, rendered, body) for key, value in list(items)[:_MAX_ARGUMENTS]]
+    return Scrubbed(
+        [_argument(key, value, rendered, body) for key, value in list(items)[:_MAX_ARGUMENTS]],
+    )
 
 
 def _argument(key: Any, value: Any, rendered: str, body: str) -> str:
     """Bounded, and without running code of the app: the repr of a queryset would go to the database."""
     if isinstance(key, str) and key and is_secret_key(key):
         return REDACTED
+    if type(value) is int and -_SHORT_OF_A_CARD < value < _SHORT_OF_A_CARD and body == rendered:
+        return str(value)
     if isinstance(value, str):
         text = value[: _LONGEST_ARGUMENT * 4]
     elif isinstance(value, _SIMPLE):

@@ -104,12 +104,22 @@ PLAIN_KEYS = frozenset(
 )
 
 
+class Scrubbed(tuple[str, ...]):
+    """Texts out of which every secret has been taken already."""
+
+    __slots__ = ()
+
+
 class Plain(str):
     """A text of the agent's own making whose name is data and no key: a package called `pyjwt` has a version."""
 
     __slots__ = ()
 
 
+_HARMLESS = (bool, int, float, Plain, Scrubbed)
+
+
+@lru_cache(maxsize=2048)
 def is_secret_key(name: str) -> bool:
     return _SECRET_KEY.search(name) is not None
 
@@ -142,14 +152,20 @@ def _scrub(text: str) -> str:
         text = _QUOTED_STATEMENT.sub(lambda found: found[1] + template(found[2]), text)
     if "[parameters: " in text or "Key (" in text or "Duplicate entry" in text:
         text = _DATABASE_VALUES.sub(_database_value, text)
-    if any(start in text for start in _TOKEN_STARTS):
+    if _holds(text, _TOKEN_STARTS):
         text = _KNOWN_TOKENS.sub(REDACTED, text)
-    lower = text.lower()
-    if any(hint in lower for hint in _HINTS):
+    if _holds(text.lower(), _HINTS):
         text = _HEADER.sub(rf"\1\2{REDACTED}", text)
         text = _SCHEMES.sub(_scheme, text)
         text = _PAIR.sub(_pair, text)
     return _CARD.sub(_card, text)
+
+
+def _holds(text: str, pieces: tuple[str, ...]) -> bool:
+    for piece in pieces:  # noqa: SIM110 - any() and a generator take three times as long
+        if piece in text:
+            return True
+    return False
 
 
 def _database_value(found: re.Match[str]) -> str:
@@ -175,7 +191,7 @@ def scrub_attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Attr
 
 
 def scrub_attribute(key: str, value: AttributeValue) -> AttributeValue:
-    if key in PLAIN_KEYS or isinstance(value, bool | int | float | Plain):
+    if key in PLAIN_KEYS or isinstance(value, _HARMLESS):
         return value
     if is_secret_key(key):
         return REDACTED
