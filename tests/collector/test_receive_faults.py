@@ -145,6 +145,8 @@ def test_a_sender_that_hangs_up_costs_nothing_and_is_counted(
         b"POST /v1/traces HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST /v1/traces HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"\x00" * 100,
+        b"POST /v1/traces HTTP/1.1\r\nX: " + b"x" * 200_000,  # headers that do not end
+        b"POST /v1/traces HTTP/1.1\r\n" + b"X: x\r\n" * 50_000,
     ],
 )
 def test_what_is_no_http_gets_a_400_with_a_status(tmp_path: Path, garbage: bytes) -> None:

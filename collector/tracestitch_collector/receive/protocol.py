@@ -1,5 +1,5 @@
-"""uvicorn's HTTP protocol with a deadline for the request to arrive: without one, a few connections that send
-a byte now and then hold the server for ever.
+"""uvicorn's HTTP protocol with bounds for a request to arrive: without them, a few connections that send a byte
+now and then hold the server for ever, and one whose headers never end takes its memory.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from tracestitch_collector.receive.answers import Code, status_json
 
 HEADERS_S = 10.0
 BODY_S = 30.0
+HEADERS_BYTES = 64 * 1024
+"""Beyond these, headers that have not ended are refused."""
 
 
 class PromptProtocol(HttpToolsProtocol):
@@ -23,6 +25,8 @@ class PromptProtocol(HttpToolsProtocol):
     body_s = BODY_S
     on_slow: Callable[[], object] = staticmethod(lambda: None)
     _deadline: asyncio.TimerHandle | None = None
+    _in_headers = True
+    _headers_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -32,12 +36,22 @@ class PromptProtocol(HttpToolsProtocol):
         self._expect(None)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self._in_headers:
+            self._headers_bytes += len(data)
+        super().data_received(data)
+        if self._headers_bytes > HEADERS_BYTES and not self.transport.is_closing():
+            self.send_400_response(f"the headers are larger than {HEADERS_BYTES} bytes")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._in_headers = True
         self._expect(self.headers_s)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self._in_headers = False
+        self._headers_bytes = 0
         self._expect(self.body_s)
 
     def on_message_complete(self) -> None:
