@@ -62,7 +62,7 @@ def test_forty_one_queries_where_two_would_do() -> None:
 
 
 def test_a_lazy_load_of_sqlalchemy_is_mended_with_sqlalchemys_words() -> None:
-    statement = "SELECT movement.id FROM movement WHERE ? = movement.product_id"
+    statement = "SELECT movement.id FROM movement WHERE ? = movement.order_id"
     (finding,) = found(
         n_plus_one_db, requests(1, loop(statement)), [inventory("shop", framework={"name": "flask"})]
     )

@@ -7,7 +7,7 @@ import pytest
 from tests.support.traces import TraceBuilder
 from tracestitch_collector.checks.finding import Fix
 from tracestitch_collector.checks.framework import Orm
-from tracestitch_collector.checks.relation import fix_for
+from tracestitch_collector.checks.relation import fix_for, source_of
 
 ORDERS = 'SELECT "shop_order"."id", "shop_order"."customer_id", "shop_order"."seller_id" FROM "shop_order"'
 
@@ -84,3 +84,29 @@ def test_a_lazy_relationship_of_sqlalchemy_is_loaded_with_the_list() -> None:
 def test_labels_of_sqlalchemy_are_no_foreign_keys() -> None:
     source = "SELECT orders.id AS orders_id, orders.name AS orders_name FROM orders"
     assert "do not show" in fix("SELECT a FROM customer WHERE id = ?", source, "sqlalchemy").text
+
+
+def source(repeated: str, *before: str) -> str:
+    trace = TraceBuilder()
+    found = source_of(
+        trace.query("row", repeated), [trace.query(f"q {n}", text) for n, text in enumerate(before)]
+    )
+    return found.text("db.query.text") if found else ""
+
+
+def test_the_list_is_the_query_that_the_relation_leads_to_or_from_and_else_the_latest_of_another_table() -> (
+    None
+):
+    children, choices = "SELECT id, child_id FROM core_change", "SELECT id FROM core_child"
+    assert source("SELECT a FROM core_child WHERE id = ?", children, choices) == children
+    assert source("SELECT a FROM core_note WHERE child_id = ?", choices, children) == choices
+    assert source("SELECT a FROM core_tag WHERE x = ?", children, "SELECT id FROM core_tag") == children
+    assert source("SELECT a FROM core_tag WHERE x = ?") == ""
+
+
+def test_a_list_that_does_not_fit_lends_its_name_to_nothing() -> None:
+    after = fix(
+        "SELECT a FROM tag INNER JOIN tagged ON (tag.id = tagged.tag_id) WHERE tagged.object_id = %s",
+        "SELECT id FROM core_child",
+    ).after
+    assert 'Model.objects.prefetch_related("tags")' in after

@@ -14,7 +14,7 @@ from tracestitch_collector.checks.evidence import Evidence, Unit
 from tracestitch_collector.checks.finding import Finding, Pitfall, Severity, fingerprint
 from tracestitch_collector.checks.framework import of_service, orm_of
 from tracestitch_collector.checks.prevalence import Case
-from tracestitch_collector.checks.relation import fix_for
+from tracestitch_collector.checks.relation import fix_for, source_of
 from tracestitch_collector.checks.sensitivity import Sensitivity, in_environment
 from tracestitch_collector.model import Span
 from tracestitch_collector.traces.code import place
@@ -43,7 +43,7 @@ Site: TypeAlias = tuple[str, str, str]
 class Loop(Case):
     statement: str
     source: Span | None = field(repr=False)
-    """The query before the first repeat, whose rows are looped over, as far as can be told."""
+    """The query whose rows are looped over, as far as can be told."""
 
 
 def find(evidence: Evidence) -> Iterable[Finding]:
@@ -89,8 +89,7 @@ def _repeated(queries: list[Node], sensitivity: Sensitivity) -> Iterator[tuple[l
             continue
         first = nodes[0]
         before = [n.span for n in queries if n.span.end_ns <= first.span.start_ns and n not in nodes]
-        source = next((span for span in reversed(before) if statements.operation(span) == "SELECT"), None)
-        yield nodes, statement, source
+        yield nodes, statement, source_of(first.span, before)
 
 
 def _is_loop(statement: str, nodes: list[Node], sensitivity: Sensitivity) -> bool:

@@ -7,6 +7,7 @@ same question again and again.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -19,6 +20,9 @@ from tracestitch_collector.traces.code import place
 Kind: TypeAlias = Literal["forward", "reverse", "part", "count", "many", "unknown"]
 """The row that a foreign key names · the rows that name this one · some of these · how many · those on the other
 side of a table in between · no relation seen."""
+
+CANDIDATES = 50
+"""Queries before a loop that may have brought the rows it goes over."""
 
 _KEYS = ("id", "pk", "uuid")
 _LABEL = re.compile(r"\bAS\s+\S+", re.IGNORECASE)
@@ -54,6 +58,31 @@ def fix_for(repeated: Span, source: Span | None, location: Location | None, orm:
     return _sqlalchemy(relation) if orm == "sqlalchemy" else _django(relation)
 
 
+def source_of(repeated: Span, before: Sequence[Span]) -> Span | None:
+    """Of the queries before the loop, in time order, the one whose rows are looped over: the latest that the
+    relation leads to or from; else the latest of another table."""
+    statement = statements.normal(repeated.text("db.query.text"))
+    selects = [span for span in before if statements.operation(span) == "SELECT"][-CANDIDATES:]
+    selects.reverse()
+    fitting = [span for span in selects if _fits(statement, repeated, span)]
+    others = [span for span in selects if statements.table(span) != statements.table(repeated)]
+    return next(iter(fitting or others or selects), None)
+
+
+def _fits(statement: str, repeated: Span, source: Span) -> bool:
+    """The list has a key that is named after the table asked, or the table asked one named after the list."""
+    column = statements.lookup_column(statement).lower()
+    if column in _KEYS:
+        return _named_after(statements.table(repeated), _foreign_keys(source)) != ""
+    return _is_list_of(statement, statements.table(source))
+
+
+def _is_list_of(statement: str, table: str) -> bool:
+    """The statement names a key after this table."""
+    keys = (key.rsplit("_", 1)[-1] for key in _FOREIGN_KEY.findall(statement))
+    return bool(table) and _short(table) in keys
+
+
 def relation_of(repeated: Span, source: Span | None, location: Location | None) -> Relation:
     statement = statements.normal(repeated.text("db.query.text"))
     table = statements.table(repeated) or "related"
@@ -67,7 +96,7 @@ def relation_of(repeated: Span, source: Span | None, location: Location | None) 
         kind=kind,
         name=_forward_name(table, keys) if kind == "forward" else _short(table),
         table=table,
-        model=_model(outer) or "Model",
+        model=(_model(outer) if kind == "forward" or _is_list_of(statement, outer) else "") or "Model",
         related=_model(table) or "Model",
         column=column or "id",
         asked=f"{line}: {text}" if line else text,
@@ -98,9 +127,12 @@ def _foreign_keys(source: Span) -> tuple[str, ...]:
 
 def _forward_name(table: str, keys: tuple[str, ...]) -> str:
     """The foreign key that is named after the table; the only one there is; else after the table all the same."""
+    return _named_after(table, keys) or (keys[0] if len(keys) == 1 else _short(table))
+
+
+def _named_after(table: str, keys: tuple[str, ...]) -> str:
     name = _short(table)
-    fitting = [key for key in keys if key.rsplit("_", 1)[-1] == name or key == name]
-    return fitting[0] if fitting else keys[0] if len(keys) == 1 else name
+    return next((key for key in keys if key == name or key.rsplit("_", 1)[-1] == name), "")
 
 
 def _django(relation: Relation) -> Fix:
@@ -177,9 +209,9 @@ def _unknown(relation: Relation, orm: Orm) -> Fix:
 
 
 def _short(table: str) -> str:
-    """`shop_customer` → `customer`: Django puts the app's name before the model's."""
-    name = table.rsplit(".", 1)[-1].lower()
-    return name.rsplit("_", 1)[-1] if name.count("_") else name.removesuffix("s") or name
+    """`shop_customer` and `customers` → `customer`: Django puts the app's name before the model's."""
+    name = table.rsplit(".", 1)[-1].lower().rsplit("_", 1)[-1]
+    return name if name.endswith("ss") else name.removesuffix("s")
 
 
 def _model(table: str) -> str:
