@@ -23,7 +23,9 @@ def take_folder(data: Path) -> int:
     """The lock on a data folder, held until the file is closed by everyone who inherited it."""
     run = data / "run"
     try:
-        run.mkdir(parents=True, exist_ok=True)
+        # What telemetry says is for nobody else on this machine; a folder that exists keeps its mode.
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        run.mkdir(exist_ok=True)
         file = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise BadConfiguration(

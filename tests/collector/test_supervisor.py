@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.module_table import ROOT
 from tests.support.otlp import otlp_span, trace_request
+from tracestitch_collector.lifeline import take_folder
 from tracestitch_collector.log import LogReader
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import read_all
@@ -140,6 +141,15 @@ def test_a_second_one_on_the_same_folder_is_refused_in_one_line_and_the_first_go
         assert second.stderr.count("\n") == 1
         assert str(tmp_path) in second.stderr
         assert server.send() == 200
+
+
+def test_a_new_data_folder_is_its_owners_alone_and_an_old_one_is_left_as_it_is(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    for folder, mode in ((tmp_path / "new", 0o700), (shared, 0o755)):
+        os.close(take_folder(folder))
+        assert folder.stat().st_mode & 0o777 == mode
 
 
 def test_a_dead_process_is_restarted_alone_on_its_port_and_no_connection_is_turned_away(
