@@ -21,7 +21,7 @@ from tracestitch_collector.store.embedded.store import EmbeddedStore
 from tracestitch_collector.store.store import AttributeFilter, Batch, Store, TraceQuery, Window
 
 REQUESTS_PER_BATCH = 20
-SYNC_SPANS = 98_304
+SYNC_SPANS = 65_536
 
 
 def fill(data: Path, spans: int) -> float:

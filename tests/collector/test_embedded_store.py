@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.telemetry import ALWAYS, BASE_NS, MILLISECOND, SECOND, batch, finding, log, span
-from tracestitch_collector.errors import BadConfiguration
+from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import Segment, load
 from tracestitch_collector.store.embedded.retention import MERGED_TOGETHER, kept, run_to_merge
@@ -195,19 +195,146 @@ def test_a_trace_index_that_is_no_longer_one_hides_nothing(store: EmbeddedStore,
         write(store, number)
         store.sync()
     path = tmp_path / "segments" / "000000000001.spans.traces"
-    path.write_bytes(path.read_bytes()[:-1])
-    assert store.trace(f"{1:032x}") is not None
-    path.unlink()
-    assert store.trace(f"{1:032x}") is not None
-    assert store.trace(f"{2:032x}") is not None
+    whole = path.read_bytes()
+    for content in (whole[:-1], whole[:3], b"", *(flipped(whole, at) for at in range(len(whole))), None):
+        path.unlink() if content is None else path.write_bytes(content)
+        reader = EmbeddedStore(tmp_path, write=False)
+        assert reader.trace(f"{1:032x}") is not None
+        assert reader.trace(f"{2:032x}") is not None
+        reader.close()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"version": 99}', ""])
-def test_a_manifest_that_is_not_ours_is_left_alone(tmp_path: Path, content: str) -> None:
-    (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(BadConfiguration, match=r"manifest\.json cannot be read"):
+def flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :]
+
+
+def test_a_segment_with_a_flipped_bit_gives_no_wrong_trace(store: EmbeddedStore, tmp_path: Path) -> None:
+    for number in (1, 2):
+        write(store, number)
+        store.sync()
+    expected = store.trace(f"{1:032x}")
+    path = tmp_path / "segments" / "000000000001.spans.parquet"
+    whole = path.read_bytes()
+    answers = []
+    for at in range(0, len(whole), max(1, len(whole) // 40)):
+        path.write_bytes(flipped(whole, at))
+        reader = EmbeddedStore(tmp_path, write=False)
+        answers.append(reader.trace(f"{1:032x}"))
+        assert reader.trace(f"{2:032x}") is not None
+        reader.close()
+    assert None in answers
+    assert all(answer is None or answer == expected for answer in answers)
+
+
+def test_merging_passes_over_a_segment_that_cannot_be_read(store: EmbeddedStore, tmp_path: Path) -> None:
+    for number in range(1, MERGED_TOGETHER):
+        write(store, number)
+        store.sync()
+    path = tmp_path / "segments" / "000000000003.spans.parquet"
+    path.write_bytes(b"\xa5" * path.stat().st_size)
+    for number in range(MERGED_TOGETHER, 30):
+        write(store, number)
+        assert store.sync() == {"receiver": number + 1}
+    assert found(store) == [1, 2, *range(4, 30)]
+    assert path.name in files(tmp_path / "damaged")
+    assert len(load(Layout(tmp_path)).segments) < 2 * MERGED_TOGETHER
+
+
+def test_batches_written_while_a_sync_works_are_seen_and_come_with_the_next(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    write(store, 1)
+    work = store.begin_sync()
+    for number in range(2, 40):  # enough for hot files to be merged
+        write(store, number)
+        assert len(found(store)) == number
+    write(store, 1)  # comes again while it is on its way
+    assert work() == {"receiver": 2}
+    assert found(store) == list(range(1, 40))
+    assert store.sync() == {"receiver": 2}  # as the last batch said
+    assert found(store) == list(range(1, 40))
+    assert sum(segment.rows for segment in load(Layout(tmp_path)).segments) == 2 * 39
+    assert files(tmp_path / "hot") == []
+
+
+def test_a_sync_that_fails_loses_nothing_and_the_next_makes_up_for_it(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    write(store, 1)
+    in_the_way = tmp_path / "manifest.json.unfinished"
+    in_the_way.mkdir()
+    for number in (2, 3):
+        with pytest.raises(Unavailable, match="cannot be written"):
+            store.sync()
+        write(store, number)
+    assert found(store) == [1, 2, 3]
+    in_the_way.rmdir()
+    assert store.sync() == {"receiver": 4}
+    assert found(store) == [1, 2, 3]
+    assert sum(segment.rows for segment in load(Layout(tmp_path)).segments) == 2 * 3
+
+
+def test_a_manifest_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"version": 99}')
+    with pytest.raises(BadConfiguration, match=r"manifest\.json is of version 99"):
         EmbeddedStore(tmp_path, write=True)
-    assert (tmp_path / "manifest.json").read_text() == content
+    assert (tmp_path / "manifest.json").read_text() == '{"version": 99}'
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"version": 1}', '{"version": 1, "segments": [{}]}', "\0" * 99, ""], ids=repr
+)
+@pytest.mark.parametrize("syncs", [0, 1, 5, 29])
+def test_a_manifest_that_is_none_is_made_again_from_the_segments(
+    tmp_path: Path, clock: Clock, content: str, syncs: int
+) -> None:
+    store = EmbeddedStore(tmp_path, write=True, clock=clock)
+    for number in range(1, syncs + 1):
+        write(store, number)
+        store.write(
+            batch(findings=[finding(last_seen_ns=BASE_NS + number)], start=number + 1, end=number + 1)
+        )
+        store.sync()
+    before = load(Layout(tmp_path))
+    states = store.findings()
+    write(store, 99)
+    store.close()
+    (tmp_path / "manifest.json").write_text(content)
+
+    store = EmbeddedStore(tmp_path, write=True, clock=clock)
+    after = load(Layout(tmp_path))
+    assert set(after.segments) == set(before.segments)
+    same = {"run": before.run, "hot_covered": before.hot_covered, "segments": before.segments}
+    assert replace(after, **same) == before  # type: ignore[arg-type]  # of a mapping's values mypy knows too little
+    assert after.run > before.run
+    assert found(store) == list(range(1, syncs + 1))
+    assert store.findings() == states
+    assert (tmp_path / "damaged" / "manifest.json").read_text() == content
+    store.close()
+
+
+@pytest.mark.parametrize("missing", ["spans.parquet", "logs.parquet", "digests", "findings.parquet"])
+def test_a_sync_that_had_not_ended_is_no_part_of_a_manifest_made_again(
+    tmp_path: Path, clock: Clock, missing: str
+) -> None:
+    store = EmbeddedStore(tmp_path, write=True, clock=clock)
+    for number in (1, 2, 3):
+        write(store, number)
+        store.write(
+            batch(findings=[finding(last_seen_ns=BASE_NS + number)], start=number + 1, end=number + 1)
+        )
+        store.sync()
+    store.close()
+    (tmp_path / "manifest.json").write_text("")
+    (tmp_path / "segments" / f"000000000003.{missing}").unlink()
+
+    store = EmbeddedStore(tmp_path, write=True, clock=clock)
+    assert store.covered() == {"receiver": 3}
+    assert found(store) == [1, 2]
+    write(store, 3)  # the log still holds it
+    store.sync()
+    assert found(store) == [1, 2, 3]
+    store.close()
 
 
 def test_a_reader_of_an_empty_folder_sees_what_comes(tmp_path: Path, clock: Clock) -> None:

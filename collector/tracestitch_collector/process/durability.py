@@ -17,7 +17,7 @@ from tracestitch_collector.store.store import Offsets, Store
 
 logger = logging.getLogger(__name__)
 
-ROWS = 98_304
+ROWS = 65_536
 BYTES = 64 * 1024 * 1024
 AGE_S = 30.0
 """A sync begins after so many rows or inflated bytes, or when something is so old."""

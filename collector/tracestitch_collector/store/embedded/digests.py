@@ -41,6 +41,11 @@ def read(layout: Layout, files: Iterable[DigestFile]) -> dict[bytes, int]:
     return {digest: moment for file in files for digest, moment in _entries(layout.segments / file.file_name)}
 
 
+def newest(path: Path) -> int:
+    """When the latest request of the file was received."""
+    return max((moment for _, moment in _entries(path)), default=0)
+
+
 def _entries(path: Path) -> Iterator[tuple[bytes, int]]:
     content = path.read_bytes()
     yield from _ENTRY.iter_unpack(content[: len(content) - len(content) % _ENTRY.size])

@@ -85,6 +85,10 @@ class Manifest:
         return names | {item.file_name for item in self.digests} | ({self.findings} - {""})
 
 
+class CorruptManifest(BadConfiguration):
+    """It is not what this program writes."""
+
+
 def load(layout: Layout) -> Manifest:
     """The manifest; an empty one where the store is new. Raises BadConfiguration when it is not ours to read."""
     try:
@@ -92,12 +96,16 @@ def load(layout: Layout) -> Manifest:
     except FileNotFoundError:
         return Manifest()
     try:
-        return _from_json(json.loads(content))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadConfiguration(
-            f"{layout.manifest} cannot be read ({error}): restore it from a copy, or move {layout.data} away "
-            "to begin with an empty store"
-        ) from error
+        document = json.loads(content)
+        version = document["version"]
+        if version != VERSION and isinstance(version, int):
+            raise BadConfiguration(
+                f"{layout.manifest} is of version {version}, this program reads version {VERSION}: use the program "
+                f"that wrote it, or move {layout.data} away to begin with an empty store"
+            )
+        return _from_json(document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptManifest(f"{layout.manifest} cannot be read ({error})") from error
 
 
 def save(layout: Layout, manifest: Manifest) -> None:
@@ -114,9 +122,7 @@ def save(layout: Layout, manifest: Manifest) -> None:
 
 def _from_json(document: Mapping[str, Any]) -> Manifest:
     plain = dict(document)
-    version = plain.pop("version")
-    if version != VERSION:
-        raise ValueError(f"it is of version {version}, this program reads version {VERSION}")
+    del plain["version"]
     segments = tuple(
         Segment(**{**item, "services": tuple(item["services"])}) for item in plain.pop("segments")
     )

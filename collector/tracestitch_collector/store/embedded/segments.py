@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from tracestitch_collector.store.embedded import trace_index
 from tracestitch_collector.store.embedded.layout import Layout, place, settle, unfinished_name
 from tracestitch_collector.store.embedded.manifest import MAX_SERVICES, Segment, Signal
+from tracestitch_collector.store.embedded.provenance import Provenance, metadata
 
 ROW_GROUP_ROWS = 16_384
 """What is read at least to get one trace; smaller ones compress worse."""
@@ -37,8 +39,11 @@ NO_DICTIONARY = (
 class SegmentWriter:
     """Writes row groups one by one, so that a segment may be larger than what fits into memory."""
 
-    def __init__(self, layout: Layout, segment_id: int, signal: Signal, schema: pa.Schema) -> None:
+    def __init__(
+        self, layout: Layout, segment_id: int, signal: Signal, schema: pa.Schema, origin: Provenance
+    ) -> None:
         self._layout = layout
+        self._origin = origin
         self._id = segment_id
         self._signal = signal
         self._schema = schema
@@ -56,6 +61,7 @@ class SegmentWriter:
             use_dictionary=[name for name in schema.names if name not in NO_DICTIONARY],
             write_statistics=["start_ns", "time_ns", "duration_ns", "received_ns", "service_name"],
             store_schema=False,
+            write_page_checksum=True,
         )
 
     def __enter__(self) -> Self:
@@ -81,20 +87,22 @@ class SegmentWriter:
 
     def finish(self) -> Segment:
         """Closes the files and makes them durable. They are part of the store once a manifest names them."""
-        self._writer.close()
-        settle(self._path, durable=True)
         segment = Segment(
             id=self._id,
             signal=self._signal,
             rows=self._rows,
             row_groups=len(self._index),
-            bytes=self._path.stat().st_size,
+            bytes=0,
             min_ns=self._times.lowest,
             max_ns=self._times.highest,
             min_received_ns=self._received.lowest,
             max_received_ns=self._received.highest,
             services=tuple(sorted(self._services)) if len(self._services) <= MAX_SERVICES else (),
         )
+        self._writer.add_key_value_metadata(metadata(segment, self._origin))
+        self._writer.close()
+        settle(self._path, durable=True)
+        segment = replace(segment, bytes=self._path.stat().st_size)
         index = self._layout.segments / segment.index_name
         place(index, lambda unfinished: trace_index.write(unfinished, self._index), durable=True)
         return segment
@@ -113,6 +121,11 @@ class _Range:
         self.lowest = found["min"] if self._empty else min(self.lowest, found["min"])
         self.highest = found["max"] if self._empty else max(self.highest, found["max"])
         self._empty = False
+
+
+def opened(path: Path) -> pq.ParquetFile:
+    """For reading, so that a flipped bit is an error and no answer."""
+    return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -136,18 +149,21 @@ def plain_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
     return pa.schema(list(fields.values()))
 
 
-def write_segment(layout: Layout, segment_id: int, signal: Signal, table: pa.Table) -> Segment:
-    with SegmentWriter(layout, segment_id, signal, plain_schema([table.schema])) as writer:
+def write_segment(
+    layout: Layout, segment_id: int, signal: Signal, table: pa.Table, origin: Provenance
+) -> Segment:
+    with SegmentWriter(layout, segment_id, signal, plain_schema([table.schema]), origin) as writer:
         writer.write(table)
         return writer.finish()
 
 
-def merge_segments(layout: Layout, segment_id: int, parts: list[Segment]) -> Segment:
+def merge_segments(layout: Layout, segment_id: int, parts: list[Segment], origin: Provenance) -> Segment:
     """One segment of the rows of several, streamed: only a row group or so is in memory at a time."""
     signal = parts[0].signal
     paths = [layout.segments / part.file_name for part in parts]
     schema = plain_schema(pq.read_schema(path) for path in paths)
-    with SegmentWriter(layout, segment_id, signal, schema) as writer:
+    origin = replace(origin, replaces=tuple(part.file_name for part in parts))
+    with SegmentWriter(layout, segment_id, signal, schema, origin) as writer:
         for table in _batched(paths, schema):
             writer.write(table)
         return writer.finish()
@@ -157,7 +173,7 @@ def _batched(paths: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
     """Row groups of the files, small ones together."""
     waiting: list[pa.Table] = []
     for path in paths:
-        with pq.ParquetFile(path) as file:
+        with opened(path) as file:
             for group in range(file.num_row_groups):
                 waiting.append(aligned(file.read_row_group(group), schema))
                 if sum(map(len, waiting)) >= ROW_GROUP_ROWS:
@@ -170,7 +186,7 @@ def _batched(paths: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
 def unreadable(path: Path) -> bool:
     """Whether the file is there and not what it should be."""
     try:
-        with pq.ParquetFile(path) as file:
+        with opened(path) as file:
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
     except FileNotFoundError:

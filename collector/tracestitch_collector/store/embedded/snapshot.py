@@ -21,6 +21,7 @@ from tracestitch_collector.store.embedded.hot import HotName, Tables
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
 from tracestitch_collector.store.embedded.segments import unreadable
+from tracestitch_collector.store.embedded.trace_index import TraceIndex
 
 ATTEMPTS = 50
 PAUSE_S = 0.01
@@ -59,7 +60,10 @@ class Snapshot:
     hot: Tables
     damaged: frozenset[str]
     """Files that could not be read; they are passed over."""
-    _schemas: Schemas
+    _known: KnownFiles
+
+    def index(self, segment: Segment) -> TraceIndex:
+        return self._known.index(self.layout.segments / segment.index_name)
 
     def segments(self, signal: Signal) -> tuple[Segment, ...]:
         return tuple(
@@ -91,16 +95,23 @@ class Snapshot:
             segments=segments,
             folder=self.layout.segments,
             hot=table,
-            file_attributes=frozenset().union(*map(self._schemas.attributes, paths)),
+            file_attributes=frozenset().union(*map(self._known.attributes, paths)),
             hot_attributes=frozenset(name for name in table.column_names if name.startswith(ATTRIBUTE)),
         )
 
 
-class Schemas:
-    """Attribute columns of each segment; files never change, so each is looked into once."""
+class KnownFiles:
+    """Attribute columns and trace index of each segment; files never change, so each is looked into once."""
 
     def __init__(self) -> None:
         self._known: dict[Path, frozenset[str]] = {}
+        self._indices: dict[Path, TraceIndex] = {}
+
+    def index(self, path: Path) -> TraceIndex:
+        known = self._indices.get(path)
+        if known is None:
+            known = self._indices[path] = TraceIndex(path)
+        return known
 
     def attributes(self, path: Path) -> frozenset[str]:
         known = self._known.get(path)
@@ -111,6 +122,7 @@ class Schemas:
 
     def keep(self, paths: set[Path]) -> None:
         self._known = {path: names for path, names in self._known.items() if path in paths}
+        self._indices = {path: index for path, index in self._indices.items() if path in paths}
 
 
 class Snapshots:
@@ -123,7 +135,7 @@ class Snapshots:
         self._manifest_mark: tuple[int, int, int] | None = None
         self._parsed: dict[HotName, Tables] = {}
         self._joined: tuple[tuple[HotName, ...], Tables] = ((), _nothing())
-        self._schemas = Schemas()
+        self._known = KnownFiles()
         self._damaged: set[str] = set()
 
     def take(self) -> Snapshot:
@@ -153,7 +165,7 @@ class Snapshots:
             manifest=current,
             hot=self._tables(tuple(chosen)),
             damaged=frozenset(self._damaged),
-            _schemas=self._schemas,
+            _known=self._known,
         )
 
     def _read_manifest(self) -> Manifest:
@@ -168,9 +180,7 @@ class Snapshots:
             except BadConfiguration as error:
                 raise Unavailable(str(error)) from error
             self._manifest_mark = mark
-            self._schemas.keep(
-                {self._layout.segments / segment.file_name for segment in self._manifest.segments}
-            )
+            self._known.keep({self._layout.segments / name for name in self._manifest.files()})
         return self._manifest
 
     def _tables(self, names: tuple[HotName, ...]) -> Tables:

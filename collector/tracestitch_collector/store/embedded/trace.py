@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tracestitch_collector.model import LogRecord, Span, Trace
 from tracestitch_collector.store.embedded import trace_index
 from tracestitch_collector.store.embedded.manifest import Signal
 from tracestitch_collector.store.embedded.rows import logs_of, spans_of
-from tracestitch_collector.store.embedded.segments import aligned, plain_schema
+from tracestitch_collector.store.embedded.segments import aligned, opened, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
 from tracestitch_collector.traces.identity import merge_copies
 
@@ -81,9 +80,9 @@ def _in_segments(
 ) -> Iterator[pa.Table]:
     folder = snapshot.layout.segments
     for segment in snapshot.segments(signal):
-        groups = trace_index.row_groups(folder / segment.index_name, hashes, segment.row_groups)
+        groups = snapshot.index(segment).row_groups(hashes, segment.row_groups)
         if groups:
-            with pq.ParquetFile(folder / segment.file_name) as file:
+            with opened(folder / segment.file_name) as file:
                 for group in groups:  # one by one: only what belongs to the traces is kept
                     yield _of_traces(file.read_row_group(group, columns=columns), wanted)
 

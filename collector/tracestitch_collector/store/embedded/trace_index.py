@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 Hashes = npt.NDArray[np.uint64]
+CHECKSUM_BYTES = 4
 ENTRY = np.dtype([("trace", "<u8"), ("row_group", "<u4")])
 
 
@@ -34,25 +36,40 @@ def entries(trace_ids: pa.ChunkedArray, row_group: int) -> npt.NDArray[np.void]:
 def write(path: Path, parts: Sequence[npt.NDArray[np.void]]) -> None:
     whole = np.concatenate(parts) if parts else np.empty(0, ENTRY)
     whole.sort(order=("trace", "row_group"))
-    path.write_bytes(whole.tobytes())
+    content = whole.tobytes()
+    path.write_bytes(content + crc32(content).to_bytes(CHECKSUM_BYTES, "little"))
 
 
-def row_groups(path: Path, wanted: Hashes, count: int) -> list[int]:
-    """The row groups, of so many, that may hold any of the wanted traces, ascending. All of them where the index
-    is not what it was written as: it only saves reading."""
+class TraceIndex:
+    """One file, mapped. It only saves reading: where it is not what it was written as, every row group may hold
+    the trace."""
+
+    def __init__(self, path: Path) -> None:
+        self._entries = _sound_entries(path)
+
+    def row_groups(self, wanted: Hashes, count: int) -> list[int]:
+        """The row groups, of so many, that may hold any of the wanted traces, ascending."""
+        if self._entries is None:
+            return list(range(count))
+        traces = self._entries["trace"]
+        first = np.searchsorted(traces, wanted, "left")
+        last = np.searchsorted(traces, wanted, "right")
+        found = {
+            int(group)
+            for start, end in zip(first, last, strict=True)
+            if end > start
+            for group in self._entries["row_group"][start:end]
+        }
+        return sorted(found)
+
+
+def _sound_entries(path: Path) -> npt.NDArray[np.void] | None:
     try:
-        if not path.stat().st_size:
-            return []
-        index = np.memmap(path, ENTRY, "r")
+        content = np.memmap(path, np.uint8, "r")
     except (OSError, ValueError):
-        return list(range(count))
-    traces = index["trace"]
-    first = np.searchsorted(traces, wanted, "left")
-    last = np.searchsorted(traces, wanted, "right")
-    found = {
-        int(group)
-        for start, end in zip(first, last, strict=True)
-        if end > start
-        for group in index["row_group"][start:end]
-    }
-    return sorted(found) if max(found, default=0) < count else list(range(count))
+        return None
+    size = len(content) - CHECKSUM_BYTES
+    if size < 0 or size % ENTRY.itemsize:
+        return None
+    written = int.from_bytes(content[size:].tobytes(), "little")
+    return content[:size].view(ENTRY) if crc32(content[:size].data) == written else None

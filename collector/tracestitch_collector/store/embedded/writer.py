@@ -18,6 +18,7 @@ from tracestitch_collector.store.embedded import digests, findings, hot, manifes
 from tracestitch_collector.store.embedded.hot import HotName, Tables
 from tracestitch_collector.store.embedded.layout import Layout, stored_name
 from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
+from tracestitch_collector.store.embedded.provenance import Provenance
 from tracestitch_collector.store.embedded.retention import kept, run_to_merge
 from tracestitch_collector.store.embedded.segments import merge_segments, unreadable, write_segment
 from tracestitch_collector.store.embedded.tail import Tail
@@ -133,7 +134,7 @@ class Writer:
 
     def _make_durable(self, frozen: _Frozen) -> None:
         grown = self._with_frozen(self._manifest, frozen)
-        after = self._merge_small(self._without_expired(grown))
+        after = self._merge_small(self._without_expired(grown), frozen)
         manifest.save(self._layout, after)
         left_behind = (self._manifest.files() | grown.files()) - after.files()
         self._manifest = after
@@ -150,8 +151,11 @@ class Writer:
         if frozen.hot:
             whole = self._tail.read(frozen.hot)
             parts: tuple[tuple[Signal, pa.Table], ...] = (("spans", whole.spans), ("logs", whole.logs))
+            origin = self._origin(frozen, new_id, whole)
             segments += [
-                write_segment(self._layout, new_id, signal, table) for signal, table in parts if len(table)
+                write_segment(self._layout, new_id, signal, table, origin)
+                for signal, table in parts
+                if len(table)
             ]
             current = self._with_findings(current, whole.findings, new_id)
         files = current.digests
@@ -165,6 +169,22 @@ class Writer:
             segments=tuple(segments),
             digests=files,
             duplicates=frozen.duplicates,
+        )
+
+    def _origin(self, frozen: _Frozen, sync: int, whole: Tables) -> Provenance:
+        names = {
+            f"{sync:012d}.spans.parquet": len(whole.spans),
+            f"{sync:012d}.logs.parquet": len(whole.logs),
+            f"{sync:012d}.findings.parquet": len(whole.findings),
+            f"{sync:012d}.digests": max(frozen.digests.values(), default=0)
+            >= self._clock() - digests.KEPT_NS,
+        }
+        return Provenance(
+            run=self._manifest.run,
+            sync=sync,
+            covered=frozen.offsets,
+            duplicates=frozen.duplicates,
+            files=tuple(name for name, is_there in names.items() if is_there),
         )
 
     def _with_findings(self, current: Manifest, new: pa.Table, new_id: int) -> Manifest:
@@ -183,12 +203,18 @@ class Writer:
         files = tuple(item for item in current.digests if item.max_received_ns >= now_ns - digests.KEPT_NS)
         return replace(current, segments=segments, digests=files)
 
-    def _merge_small(self, current: Manifest) -> Manifest:
+    def _merge_small(self, current: Manifest, frozen: _Frozen) -> Manifest:
         parts = run_to_merge(current.segments)
         if not parts:
             return current
         try:
-            whole = merge_segments(self._layout, current.next_id, parts)
+            origin = Provenance(
+                run=current.run,
+                sync=self._manifest.next_id,
+                covered=frozen.offsets,
+                duplicates=frozen.duplicates,
+            )
+            whole = merge_segments(self._layout, current.next_id, parts, origin)
         except (OSError, pa.ArrowException):
             # Merging is only tidying up: it must not keep what is new from becoming durable.
             return recovery.without(self._layout, current, self._damaged(parts))
