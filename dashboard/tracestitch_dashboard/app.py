@@ -28,7 +28,7 @@ from tracestitch_collector.security import SecurityMiddleware
 from tracestitch_collector.settings import PART_VARIABLE, Settings
 from tracestitch_collector.store.open import open_store
 from tracestitch_collector.store.store import Store
-from tracestitch_dashboard import jaeger, rendering, search, sign_in
+from tracestitch_dashboard import jaeger, jaeger_v3, rendering, search, sign_in
 from tracestitch_dashboard.site import Site
 
 STATIC = Path(__file__).parent / "static"
@@ -45,6 +45,7 @@ def create_app(store: Store, settings: Settings, clock_ns: Callable[[], int] = t
         Route("/healthz", lambda _request: Response("ok\n", media_type="text/plain")),
         Route(sign_in.PATH, form.form, methods=["GET", "POST"]),
         Route("/search", _search(site)),
+        *jaeger_v3.routes(store, clock_ns),
         *jaeger.routes(store, clock_ns),
         *site.routes(),
     ]
