@@ -1,0 +1,80 @@
+"""What happens on a full disk, as a program: `tests/faults/test_full_disk.py` runs it where the folder it is given is
+a small disk of its own. Prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.support.ledger import Ledger
+from tests.support.server import Server, eventually, serving
+
+REQUESTS = 60
+
+
+@dataclass(kw_only=True)
+class Seen:
+    before: dict[str, int] = field(default_factory=dict)
+    """Answers by status and Retry-After."""
+    while_full: dict[str, int] = field(default_factory=dict)
+    refusal: str = ""
+    after: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def fill(disk: Path) -> Path:
+    """Takes what room is left, to the last byte."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+    return ballast
+
+
+def send(server: Server, ledger: Ledger, source: random.Random) -> tuple[str, bytes]:
+    """One request, never sent again; its answer in a word, and the body."""
+    trace_id, body = ledger.request(source)
+    connection = http.client.HTTPConnection(urlsplit(server.otlp_http).netloc, timeout=60)
+    connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    if answer.status == 200:
+        ledger.acknowledged.add(trace_id)
+    return f"{answer.status} {answer.headers.get('Retry-After', '')}".strip(), text
+
+
+def main(disk: Path) -> Seen:
+    seen, ledger, source = Seen(), Ledger(), random.Random(4)
+
+    def several() -> dict[str, int]:
+        return dict(Counter(send(server, ledger, source)[0] for _ in range(REQUESTS)))
+
+    with serving(disk / "data") as server:
+        seen.before = several()
+        ballast = fill(disk)
+        eventually(lambda: send(server, ledger, source)[0] != "200")
+        seen.while_full = several()
+        seen.refusal = send(server, ledger, source)[1].decode("utf-8", "replace")
+        time.sleep(3)  # the pipeline meets the full disk as well, again and again
+        ballast.unlink()
+        eventually(lambda: send(server, ledger, source)[0] == "200")
+        seen.after = several()
+        seen.faults = ledger.faults(server.data)
+    return seen
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asdict(main(Path(sys.argv[1])))) + "\n")
