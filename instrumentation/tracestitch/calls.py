@@ -4,11 +4,11 @@ failure leaves behind on the span and on the exception."""
 from collections.abc import Callable, Mapping
 from types import FrameType
 
-from opentelemetry import context, trace
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import frames, scrub, swallowed, tracing
+from tracestitch import contexts, frames, scrub, swallowed, tracing
 from tracestitch.spans import Span
 
 LONGEST_DESCRIPTION = 1_000
@@ -16,7 +16,7 @@ LONGEST_DESCRIPTION = 1_000
 
 def suppressed() -> bool:
     """By the keys with which OpenTelemetry's own exporters and libraries ask not to be observed."""
-    current = context.get_current()
+    current = contexts.current()
     return bool(current.get("suppress_instrumentation") or current.get("suppress_http_instrumentation"))
 
 

@@ -61,7 +61,7 @@ class Exporter:
         self._wake = allocate_lock()
         self._wake.acquire()
         self._started = allocate_lock()
-        self._idle = False
+        self._idle = self._running = False
         self._pending: Batch | None = None
         self._pause_s = 0.0
         self._asked_at_s = 0.0
@@ -78,14 +78,23 @@ class Exporter:
     # What the app's threads call.
 
     def add_span(self, span: Span) -> None:
-        if self._settings.traces is not None:
-            self.spans.put(span, _size(span))
-            self._notify(len(self.spans) == BATCH_ITEMS)
+        if self._settings.traces is None:
+            return
+        size = 300
+        for attributes in span.shared:
+            size += attributes.size
+        if span.own or span.events:
+            size += _own_size(span)
+        waiting = self.spans.put(span, size)
+        if self._idle or waiting == BATCH_ITEMS or not self._running:
+            self._notify(waiting == BATCH_ITEMS)
 
     def add_log(self, entry: LogEntry | Deferred, size: int) -> None:
-        if self._settings.logs is not None:
-            self.logs.put(entry, size)
-            self._notify(len(self.logs) == BATCH_ITEMS)
+        if self._settings.logs is None:
+            return
+        waiting = self.logs.put(entry, size)
+        if self._idle or waiting == BATCH_ITEMS or not self._running:
+            self._notify(waiting == BATCH_ITEMS)
 
     def emit_event(self, name: str, body: Mapping[str, Any]) -> None:
         if self._settings.logs is not None:
@@ -125,6 +134,7 @@ class Exporter:
         if self._started.acquire(False):
             try:
                 start_new_thread(self._run, (self._wake,))
+                self._running = True
             except RuntimeError:
                 self._started.release()
                 return False
@@ -299,11 +309,9 @@ def _ask_for_key(transport: Transport, target: Target) -> bytes | None:
         return None
 
 
-def _size(span: Span) -> int:
-    """Roughly, and fast; what spans share is counted with each, since it is sent with each."""
-    size = 300 + 4096 * len(span.events)
-    for attributes in span.shared:
-        size += attributes.size
+def _own_size(span: Span) -> int:
+    """Roughly, and fast."""
+    size = 4096 * len(span.events)
     for value in span.own.values():
         size += len(value) + 60 if type(value) is str else 60
     return size

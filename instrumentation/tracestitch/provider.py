@@ -11,11 +11,11 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.util.types import Attributes
 
-from tracestitch import swallowed
-from tracestitch.attributes import Limits
+from tracestitch import contexts, swallowed
+from tracestitch.attributes import Limits, Shared
+from tracestitch.contexts import SPAN_KEY
 from tracestitch.exporter import Exporter
 from tracestitch.ids import SystemIdGenerator
 from tracestitch.safety import guard
@@ -73,7 +73,8 @@ class Provider(trace.TracerProvider):
                 processor.on_start(span, parent_context=parent_context)
 
     def ended(self, span: Span) -> None:
-        swallowed.complete(span)
+        if swallowed.WATCH.pending:
+            swallowed.complete(span)
         if span.flags & _SAMPLED:
             self._exporter.add_span(span)
         if self.processors:
@@ -103,11 +104,21 @@ class Tracer(trace.Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> trace.Span:
-        parent = (context_api.get_current() if context is None else context).get(_SPAN_KEY)
-        span = self._child(parent, name, kind) if type(parent) is Span else self._entry(parent, name, kind)
-        if type(span) is not Span:
-            return span
-        if attributes:
+        parent = (contexts.current() if context is None else context).get(SPAN_KEY)
+        provider = self.provider
+        if provider.sampler is None and type(parent) is Span:
+            # Below a span of this process: nothing is to be decided or checked.
+            span_id = provider.id_generator.generate_span_id()
+            span = Span(self, name, kind, parent.trace_id, span_id, parent.flags | _SAMPLED)
+            span.parent_id, span.trace_state = parent.span_id, parent.trace_state
+        else:
+            entered = self._entered(parent, name, kind)
+            if type(entered) is not Span:
+                return entered
+            span = entered
+        if type(attributes) is Shared and provider.shares:
+            span.shared = (attributes,)
+        elif attributes:
             span.set_attributes(attributes)
         if links:
             for link in links:
@@ -115,8 +126,8 @@ class Tracer(trace.Tracer):
         if not (record_exception and set_status_on_exception):
             span.on_exit(records=record_exception, sets_status=set_status_on_exception)
         span.start_time = time_ns() if start_time is None else start_time
-        if self.provider.processors:
-            self.provider.begun(span, context)
+        if provider.processors:
+            provider.begun(span, context)
         return span
 
     def start_as_current_span(  # type: ignore[override]  # a context manager and decorator, as the API's is
@@ -143,19 +154,7 @@ class Tracer(trace.Tracer):
         }
         return CurrentSpan(self, arguments, end_on_exit)
 
-    def _child(self, parent: Span, name: str, kind: SpanKind) -> trace.Span:
-        """Below a span of this process: nothing is to be decided or checked."""
-        provider = self.provider
-        if provider.sampler is not None:
-            return self._decided(parent.get_span_context(), name, kind)
-        span = Span(
-            self, name, kind, parent.trace_id, provider.id_generator.generate_span_id(), parent.flags | 1
-        )
-        span.parent_id = parent.span_id
-        span.trace_state = parent.trace_state
-        return span
-
-    def _entry(self, parent: object, name: str, kind: SpanKind) -> trace.Span:
+    def _entered(self, parent: object, name: str, kind: SpanKind) -> trace.Span:
         context = parent.get_span_context() if isinstance(parent, trace.Span) else None
         return self._decided(context if context is not None and context.is_valid else None, name, kind)
 
@@ -186,7 +185,7 @@ class CurrentSpan:
 
     def __enter__(self) -> trace.Span:
         self._span = self._tracer.start_span(**self._arguments)
-        self._token = context_api.attach(context_api.set_value(_SPAN_KEY, self._span))
+        self._token = context_api.attach(context_api.set_value(SPAN_KEY, self._span))
         return self._span
 
     def __exit__(

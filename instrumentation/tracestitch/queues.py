@@ -19,9 +19,16 @@ class BoundedQueue(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: T, size: int) -> None:
-        self._items.append((size, item))
+    def put(self, item: T, size: int) -> int:
+        """How many are waiting now."""
+        items = self._items
+        items.append((size, item))
         self._bytes += size
+        if len(items) > self._max_items or self._bytes > self._max_bytes:
+            self._drop()
+        return len(items)
+
+    def _drop(self) -> None:
         while len(self._items) > self._max_items or self._bytes > self._max_bytes:
             try:
                 self._bytes -= self._items.popleft()[0]

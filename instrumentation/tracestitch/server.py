@@ -10,10 +10,9 @@ from typing import Any
 from opentelemetry import context, propagate
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
-from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import incoming, inventory
+from tracestitch import contexts, incoming, inventory
 from tracestitch.attributes import Shared
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
@@ -52,7 +51,7 @@ class ServerCall:
 
     def __init__(self, span: Span, base: Context, method: str, marker: object) -> None:
         self.span = span
-        self.context = Context({**base, _SPAN_KEY: span, _CALL_KEY: self})
+        self.context = Context({**base, contexts.SPAN_KEY: span, _CALL_KEY: self})
         # What stays the same object when a request is handed from one app to another inside the process.
         self.marker = marker
         self._method = method
@@ -138,7 +137,7 @@ def _outcome(status: int | None, route: str | None, view: CodeLocation | None) -
 
 
 def current_call() -> ServerCall | None:
-    call = context.get_current().get(_CALL_KEY)
+    call = contexts.current().get(_CALL_KEY)
     return call if isinstance(call, ServerCall) else None
 
 
@@ -148,17 +147,22 @@ def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Ca
 
     def make(original: Any) -> Callable[..., Any]:
         def __call__(self: Any, environ: Environ, start_response: StartResponse) -> Any:  # noqa: N807
+            outer = contexts.current().get(_CALL_KEY)
+            if outer is not None and outer.marker is environ.get("wsgi.input"):  # type: ignore[attr-defined]  # ours
+                return original(
+                    self, environ, start_response
+                )  # another app of this process has begun this request
             call = _begin_wsgi(environ)
             if call is None:
                 return original(self, environ, start_response)
-            token = context.attach(call.context)
+            token = contexts.attach(call.context)
             try:
                 result = original(self, environ, _noting_status(call, start_response))
             except BaseException as error:
                 _fail(call, error)
                 raise
             finally:
-                context.detach(token)
+                contexts.detach(token)
             with _FOLLOWING:
                 return adopt(call, result)
             call.end()
@@ -183,14 +187,14 @@ def observed_asgi(original: Any) -> Callable[..., Awaitable[None]]:
                 call.started(message.get("status", 200))
             await send(message)
 
-        token = context.attach(call.context)
+        token = contexts.attach(call.context)
         try:
             await original(self, scope, receive, noting_status)
         except BaseException as error:
             _fail(call, error)
             raise
         finally:
-            context.detach(token)
+            contexts.detach(token)
             call.end()
 
     return __call__
@@ -210,7 +214,7 @@ class Body:
         return self
 
     def __next__(self) -> bytes:
-        token = context.attach(self._call.context)
+        token = contexts.attach(self._call.context)
         try:
             if self._iterator is None:
                 self._iterator = iter(self._source)
@@ -222,16 +226,16 @@ class Body:
             _fail(self._call, error)
             raise
         finally:
-            context.detach(token)
+            contexts.detach(token)
 
     def close(self) -> None:
-        token = context.attach(self._call.context)
+        token = contexts.attach(self._call.context)
         try:
             close = getattr(self._source, "close", None)
             if close is not None:
                 close()
         finally:
-            context.detach(token)
+            contexts.detach(token)
             self._call.end()
 
 
@@ -270,11 +274,7 @@ def _noting_status(call: ServerCall, start_response: StartResponse) -> StartResp
 
 @safely("starting a server span")
 def _begin_wsgi(environ: Environ) -> ServerCall | None:
-    marker = environ.get("wsgi.input")
-    outer = current_call()
-    if outer is not None and outer.marker is marker:
-        return None  # another app of this process has begun this request
-    return _begin(incoming.wsgi_parent(environ), marker, incoming.of_wsgi(environ))
+    return _begin(incoming.wsgi_parent(environ), environ.get("wsgi.input"), incoming.of_wsgi(environ))
 
 
 @safely("starting a server span")
@@ -289,5 +289,6 @@ def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
 def _begin(base: Context, marker: object, facts: incoming.Facts) -> ServerCall:
     name = facts.method if facts.method != incoming.OTHER_METHOD else "HTTP"
     span = tracer().start_span(name, base, SpanKind.SERVER, facts.client)
-    span.set_attributes(facts.own)
+    for key, value in facts.own.items():
+        span.set_attribute(key, value)
     return ServerCall(span, base, name, marker)

@@ -7,7 +7,6 @@ has written since its last commit: SQLAlchemy opens a transaction before the fir
 import sys
 from types import FrameType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from opentelemetry.trace import Span, SpanKind
 
@@ -16,7 +15,7 @@ from tracestitch.patching import replace
 from tracestitch.safety import guard, safely
 from tracestitch.statements import Statements
 
-_SPAN = "_tracestitch_span"
+_STARTED, _KNOWN = "_tracestitch_started", "_tracestitch_statements"
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "COPY"})
 
 
@@ -24,53 +23,52 @@ _STATEMENT = guard("SQLAlchemy statement")
 
 
 class Listeners:
-    """On every engine; what its URL says is read once."""
-
-    def __init__(self) -> None:
-        self._engines: WeakKeyDictionary[Any, Statements] = WeakKeyDictionary()
+    """On every engine."""
 
     def before(
         self, connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
         with _STATEMENT:
             in_transaction = transactions.is_open(connection)
-            if sql.operation_and_table(statement)[0] in _WRITES and not _autocommits(connection):
-                transactions.opened(connection)
             if execution is None or not calls.in_trace() or calls.suppressed():
-                return
-            shape = self._of_engine(connection.engine).shape(
-                statement, in_transaction, calls.location(_awaiting_frame)
-            )
-            span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
-            setattr(execution, _SPAN, span)
+                operation = sql.operation_and_table(statement)[0]
+            else:
+                known = _of_engine(connection.engine)
+                shape = known.shape(statement, in_transaction, calls.location(_awaiting_frame))
+                operation = shape.operation
+                span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
+                setattr(execution, _STARTED, (span, operation))
+            if operation in _WRITES and not _autocommits(connection):
+                transactions.opened(connection)
 
     def after(
-        self, _connection: Any, cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
+        self, _connection: Any, cursor: Any, _statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
         with _STATEMENT:
-            span = _taken(execution)
+            span, operation = _taken(execution)
             if span is None:
                 return
             # Drivers that fetch while they execute know the number of rows; the others say -1.
-            if sql.operation_and_table(statement)[0] == "SELECT" and cursor.rowcount >= 0:
+            if operation == "SELECT" and cursor.rowcount >= 0:
                 span.set_attribute("db.response.returned_rows", cursor.rowcount)
             span.end()
 
     def failed(self, failure: Any) -> None:
         with _STATEMENT:
-            span = _taken(failure.execution_context)
+            span, _ = _taken(failure.execution_context)
             if span is None:
                 return
             calls.fail(span, failure.original_exception, failure.sqlalchemy_exception)
             span.end()
 
-    def _of_engine(self, engine: Any) -> Statements:
-        known = self._engines.get(engine)
-        if known is None:
-            database = databases.of_url(engine.dialect.name, engine.url)
-            databases.SEEN.add(database)
-            known = self._engines[engine] = Statements(database.attributes())
-        return known
+
+def _of_engine(engine: Any) -> Statements:
+    known = engine.__dict__.get(_KNOWN)
+    if not isinstance(known, Statements):
+        database = databases.of_url(engine.dialect.name, engine.url)
+        databases.SEEN.add(database)
+        known = engine.__dict__[_KNOWN] = Statements(database.attributes())
+    return known
 
 
 def patch_engine(module: ModuleType) -> None:
@@ -93,12 +91,12 @@ def patch_orm(module: ModuleType) -> None:
     event.listen(module.Session, "after_begin", _session_began)
 
 
-def _taken(execution: Any) -> Span | None:
-    span = getattr(execution, _SPAN, None)
-    if span is None:
-        return None
-    delattr(execution, _SPAN)
-    return span if isinstance(span, Span) else None
+def _taken(execution: Any) -> tuple[Span | None, str]:
+    started: tuple[Span, str] | None = getattr(execution, _STARTED, None)
+    if started is None:
+        return None, ""
+    setattr(execution, _STARTED, None)
+    return started
 
 
 def _ended(connection: Any, *_: Any) -> None:

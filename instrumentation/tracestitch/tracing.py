@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
 
-from opentelemetry import context, trace
+from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN
-from opentelemetry.trace.propagation import _SPAN_KEY
 
-from tracestitch import __version__
+from tracestitch import __version__, contexts
 from tracestitch.attributes import limits_of
 from tracestitch.exporter import SCOPE_NAME, Exporter
 from tracestitch.patching import on_import
@@ -24,7 +23,7 @@ def tracer() -> trace.Tracer:
 
 def current_span() -> trace.Span:
     """As `trace.get_current_span()`, without its detours for a span of ours."""
-    span = context.get_current().get(_SPAN_KEY)
+    span = contexts.current().get(contexts.SPAN_KEY)
     if type(span) is Span:
         return span
     return span if isinstance(span, trace.Span) else INVALID_SPAN
