@@ -1,4 +1,5 @@
-"""One browser for all browser tests, and the example shop's dashboard."""
+"""A browser and the example shop's dashboard, for each file of tests: a browser that stays open would keep its event
+loop running under tests that want one of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tests.support.dashboard import running
 from tracestitch_collector.settings import Settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
