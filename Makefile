@@ -5,6 +5,7 @@ DEMO   := .venv-demo
 PRICING := .venv-pricing
 BIN    := $(VENV)/bin
 ONCE   ?=
+PORTS  ?=
 PYTEST ?=
 
 # Byte code is worth having, whatever the shell says.
@@ -16,8 +17,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(DEMO)/.ready $(PRICING)/.ready ## the demo shop with everything in it; ONCE=1 for one bounded, verified round
-	@$(DEMO)/bin/python -m tracestitch_demo.run $(if $(ONCE),--once)
+demo: $(DEMO)/.ready $(PRICING)/.ready ## the demo shop with everything in it; ONCE=1 for one bounded, verified round, PORTS=0 for free ports
+	@$(DEMO)/bin/python -m tracestitch_demo.run $(if $(ONCE),--once) $(if $(PORTS),--port-base $(PORTS))
 
 test: check ## everything: format, lint, types, borders, then all tests with real servers and a real browser
 	$(BIN)/pytest $(PYTEST)
