@@ -118,7 +118,7 @@ class Exporter:
             self._step()  # no thread can start while the interpreter shuts down
         self._release(self._wake)
         arrived = done.acquire(timeout=min(timeout_s, _HOPELESS_WAIT_S) if self._looks_dead() else timeout_s)
-        return arrived and self._pending is None and not self.spans
+        return arrived and self._pending is None
 
     def _looks_dead(self) -> bool:
         silent_s = time.monotonic() - self._asked_at_s if self._asked_at_s else 0.0
@@ -181,25 +181,30 @@ class Exporter:
                 self._release(waiter)
 
     def _drain(self) -> bool:
+        """Sends what is waiting now; what comes meanwhile is left for the next batch, which would be tiny."""
+        due = {queue: len(queue) for queue in (self.spans, self.events, self.logs)}
         while True:
             if self._pending is None:
-                self._pending = self._next_batch()
+                self._pending = self._next_batch(due)
             if self._pending is None:
                 return True
             if not self._send(self._pending):
                 return False
             self._pending = None
 
-    def _next_batch(self) -> Batch | None:
+    def _next_batch(self, due: dict[BoundedQueue[Any], int]) -> Batch | None:
         settings, resource = self._settings, self._encoder.resource(self.resource())
-        if self.spans and settings.traces is not None:
-            spans = self._encoded(self.spans.take(BATCH_ITEMS), self._encoder.scoped_span)
-            body = self._encoder.traces(resource, spans)
-            return self._batch("spans", settings.traces, body, len(spans))
-        queue: BoundedQueue[Any] = self.events or self.logs
-        if queue and settings.logs is not None:
-            records = self._encoded(queue.take(BATCH_ITEMS), self._record)
-            return self._batch("logs", settings.logs, self._encoder.logs(resource, records), len(records))
+        for queue, count in due.items():
+            items = queue.take(BATCH_ITEMS) if count > 0 else []
+            due[queue] = count - len(items) if items else 0
+            if items and queue is self.spans and settings.traces is not None:
+                spans = self._encoded(items, self._encoder.scoped_span)
+                return self._batch(
+                    "spans", settings.traces, self._encoder.traces(resource, spans), len(spans)
+                )
+            if items and settings.logs is not None:
+                records = self._encoded(items, self._record)
+                return self._batch("logs", settings.logs, self._encoder.logs(resource, records), len(records))
         return None
 
     def _record(self, item: LogEntry | Deferred) -> tuple[str, bytes]:

@@ -12,7 +12,7 @@ class BoundedQueue(Generic[T]):
     def __init__(self, max_items: int, max_bytes: int) -> None:
         self._items: deque[tuple[int, T]] = deque()
         self._max_items, self._max_bytes = max_items, max_bytes
-        # Without a lock two threads may lose an update of this sum; the exporter sets it right at each batch.
+        # Without a lock two threads may lose an update of this sum; it is right again whenever the queue is empty.
         self._bytes = 0
         self.dropped = 0
 
@@ -39,10 +39,13 @@ class BoundedQueue(Generic[T]):
 
     def take(self, count: int) -> list[T]:
         taken: list[T] = []
+        size = 0
         try:
             while len(taken) < count:
-                taken.append(self._items.popleft()[1])
+                item_size, item = self._items.popleft()
+                size += item_size
+                taken.append(item)
         except IndexError:
             pass
-        self._bytes = sum([size for size, _ in list(self._items)]) if self._items else 0
+        self._bytes = self._bytes - size if self._items else 0
         return taken
