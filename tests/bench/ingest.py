@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import multiprocessing
 import pickle
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -170,6 +172,42 @@ print(time.process_time() - begin)
 """
 
 
+class Visitor:
+    """Somebody who looks at the dashboard meanwhile: one page after the other, one every so often."""
+
+    PAGES = ("/", "/traces", "/services", "/findings", "/logs", "/status")
+
+    def __init__(self, server: Server, every_s: float) -> None:
+        self._server = server
+        self._every_s = every_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._visit)
+        self.seconds: list[float] = []
+        self.failed = 0
+
+    def __enter__(self) -> Visitor:
+        if self._every_s:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._every_s:
+            self._thread.join()
+
+    def _visit(self) -> None:
+        for page in itertools.cycle(self.PAGES):
+            begin = time.time()
+            try:
+                with urllib.request.urlopen(self._server.dashboard + page, timeout=60) as answer:
+                    answer.read()
+                self.seconds.append(time.time() - begin)
+            except OSError:
+                self.failed += 1
+            if self._stop.wait(self._every_s):
+                return
+
+
 def baseline_us_per_span(python: str) -> tuple[float, float]:
     """Processor time of Google's protobuf parser, and of that installation's decoder to columns, on the same
     requests."""
@@ -197,6 +235,12 @@ def main() -> None:
         default=sys.executable,
         help="of the installation to measure, so of a wheel that was compiled",
     )
+    parser.add_argument(
+        "--visit",
+        type=float,
+        default=2,
+        help="seconds between pages looked at during the first run; 0 for none",
+    )
     options = parser.parse_args()
     parsed_us, decoded_us = baseline_us_per_span(options.python)
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), python=options.python) as server:
@@ -211,7 +255,8 @@ def main() -> None:
             watch()
             freshness.probe()
 
-        steady = under_load(server, options.seconds, options.rate, watch_and_probe)
+        with Visitor(server, options.visit) as visitor:
+            steady = under_load(server, options.seconds, options.rate, watch_and_probe)
         so_far = steady.spans + len(freshness.seconds) * SPANS_PER_REQUEST
         behind = seconds_until_stored(data, so_far)
         burst = under_load(server, options.seconds, 0, watch)
@@ -229,6 +274,12 @@ def main() -> None:
             f"searchable    {statistics.median(freshness.seconds):.2f} s after the answer (median), "
             f"{max(freshness.seconds):.2f} s at most"
         )
+
+        if visitor.seconds:
+            print(
+                f"pages         {len(visitor.seconds)} looked at meanwhile, {statistics.median(visitor.seconds):.2f} s each (median), "
+                f"{max(visitor.seconds):.2f} s at most, {visitor.failed} failed"
+            )
         print(
             f"flat out      {burst.spans / burst.seconds:,.0f} spans/s acknowledged, "
             f"{burst.spans / (burst.seconds + drained):,.0f} spans/s stored, {dict(burst.refused) or 'none'} refused, "
