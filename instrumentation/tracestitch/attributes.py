@@ -38,11 +38,7 @@ class Limits:
     nested_value_length: int | None
 
     def cleaned(self, key: str, value: Any) -> Any:
-        """The value as OpenTelemetry would keep it: sequences as tuples, odd objects as text, long texts cut."""
-        if type(value) is str:
-            return value[: self.value_length]
-        if type(value) in PLAIN_TYPES:
-            return value
+        """A value that is neither text nor number, as OpenTelemetry would keep it: sequences as tuples, the odd as text."""
         kept = BoundedAttributes(attributes={key: value}, immutable=False, max_value_len=self.value_length)
         return kept.get(key)
 

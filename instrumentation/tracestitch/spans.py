@@ -293,7 +293,10 @@ class Span(trace.Span):
         if not key or type(key) is not str:
             self._rarities().dropped_attributes += 1
             return
-        if type(value) not in PLAIN_TYPES or (type(value) is str and len(value) > 1_000):
+        if type(value) is str:
+            if limits.value_length is not None and len(value) > limits.value_length:
+                value = value[: limits.value_length]
+        elif type(value) not in PLAIN_TYPES:
             value = limits.cleaned(key, value)
         if key in own:
             del own[key]  # what is set again is the youngest
