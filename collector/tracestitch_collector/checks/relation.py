@@ -187,7 +187,7 @@ def _sqlalchemy(relation: Relation) -> Fix:
         before=f"for row in session.scalars(select({model})):\n    {use}  # {relation.asked}",
         after=f"from sqlalchemy.orm import {loader}\n\n"
         f"query = select({model}).options({loader}({model}.{name}))\n"
-        f"for row in session.scalars(query).unique():\n    {use}  # no further query",
+        f"for row in session.scalars(query):\n    {use}  # no further query",
     )
 
 

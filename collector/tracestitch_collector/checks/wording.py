@@ -16,7 +16,7 @@ def duration(ns: float) -> str:
     if ms >= 60_000:
         return f"{ms / 60_000:.0f} min" if ms >= 10 * 60_000 else f"{ms / 60_000:.1f} min".replace(".0 ", " ")
     if ms >= 1_000:
-        return f"{ms / 1_000:.2f} s"
+        return f"{ms / 1_000:.1f} s" if ms >= 10_000 else f"{ms / 1_000:.2f} s"
     return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
 
 
