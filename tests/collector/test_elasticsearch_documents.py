@@ -12,6 +12,8 @@ from tests.support.telemetry import (
     MILLISECOND,
     SECOND,
     TRACE_ID,
+    batch,
+    finding,
     log,
     logs_table,
     resource,
@@ -21,7 +23,9 @@ from tests.support.telemetry import (
 from tracestitch_collector.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanLink
 from tracestitch_collector.store.elasticsearch.documents import Action, log_actions, span_actions
 from tracestitch_collector.store.elasticsearch.fields import ENRICHED_ATTRIBUTES
+from tracestitch_collector.store.elasticsearch.findings import finding_actions
 from tracestitch_collector.store.elasticsearch.routing import Router
+from tracestitch_collector.store.elasticsearch.setup import templates
 
 START_NS = 1_705_314_600_123_456_789
 """2024-01-15T10:30:00.123456789Z"""
@@ -412,3 +416,12 @@ def test_the_same_place_in_the_same_request_has_the_same_id() -> None:
     ids = [index_and_id(action) for action in actions_of(*spans)]
     assert ids == [index_and_id(action) for action in actions_of(*spans)]
     assert len(set(ids)) == len(ids) == 5
+
+
+def test_a_finding_can_be_filtered_by_its_state() -> None:
+    quiet = batch(findings=[finding(state="quiet")]).findings
+    newest, _ = (json.loads(action.document) for action in finding_actions(quiet, "findings"))
+    assert newest["state"] == "quiet"
+    mapped = templates("indices", "portable")["tracestitch-findings"]["template"]["mappings"]["properties"]
+    assert mapped["state"] == {"type": "keyword"}
+    assert newest.keys() - {"location"} <= mapped.keys()

@@ -57,6 +57,7 @@ def _state(row: dict[str, Any]) -> dict[str, Any]:
         "affected": finding.get("affected", 0),
         "eligible": finding.get("eligible", 0),
         "suppressed": finding.get("suppressed_by") is not None,
+        "state": finding.get("state", "open"),
         "last_seen": rfc3339(row["last_seen_ns"]),
         "tracestitch": {"document": row["document"]},
     }
