@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.store.embedded.snapshot import ATTRIBUTE, Source
+
+if TYPE_CHECKING:
+    import duckdb
 
 DEADLINE_S = 10.0
 CONFIGURATION = {
@@ -32,13 +34,15 @@ class MissingFile(Exception):
 
 
 class Engine:
-    """Begins with its first query: the pipeline, which only writes, never pays for it."""
+    """Begins with its first query: the pipeline, which only writes, never pays for it, not even the import."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
         with self._lock:
             if self._connection is None:
                 self._connection = duckdb.connect(":memory:", config=dict(CONFIGURATION))
@@ -53,6 +57,8 @@ class Engine:
         tables: Mapping[str, pa.Table] | None = None,
     ) -> pa.Table:
         """Runs the statement. A source named spans is read by `rows_of` as files and the table hot_spans."""
+        import duckdb
+
         bound = {f"files_{source.signal}": source.files for source in sources if source.files}
         cursor = self._cursor()
         timer = threading.Timer(DEADLINE_S, cursor.interrupt)
