@@ -56,7 +56,7 @@ def test_the_time_observed_begins_with_the_data_or_the_window_and_is_never_a_mom
 def test_a_burst_is_no_rate() -> None:
     found = impact(Traffic())
     assert found.ms_per_day == 10 * 10 * 86_400 / 300
-    assert found.text == "Lost. With as many requests as in the last 5 min: 28.80 s a day."
+    assert found.text == "Lost. With as many requests as in the last 5 min: 28.8 s a day."
 
 
 def test_requests_beyond_the_sample_count_too() -> None:
