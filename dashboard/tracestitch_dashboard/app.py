@@ -24,6 +24,7 @@ from starlette.types import Scope
 
 from tracestitch_collector import checking, sockets
 from tracestitch_collector.errors import TracestitchError
+from tracestitch_collector.receive.protocol import protocol_class
 from tracestitch_collector.security import SecurityMiddleware
 from tracestitch_collector.settings import PART_VARIABLE, Settings
 from tracestitch_collector.store.open import open_store
@@ -105,6 +106,19 @@ def _refusals(site: Site) -> Callable[[Request, Exception], Response]:
     return answer
 
 
+def server_config(app: FastAPI, **deadlines: float) -> uvicorn.Config:
+    """Whoever may not see a page may connect all the same: what arrives is bounded before the token is looked at."""
+    return uvicorn.Config(
+        app,
+        http=protocol_class(lambda: None, **deadlines),
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=BACKLOG_SECONDS - 2,
+    )
+
+
 def evaluates_checks(environment: Mapping[str, str]) -> bool:
     """Only where this is all there is: beside a collector elsewhere, that one evaluates them."""
     return environment.get(PART_VARIABLE, "all") == "all"
@@ -122,15 +136,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         sys.stderr.write(f"{error}\n")
         return 78
     stop_checking = checking.start(store, settings) if evaluates_checks(environment) else lambda: None
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(store, settings),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=BACKLOG_SECONDS - 2,
-        )
-    )
+    server = uvicorn.Server(server_config(create_app(store, settings)))
     try:
         server.run(sockets=[listener])
     finally:

@@ -12,15 +12,17 @@ import uvicorn
 from tracestitch_collector import sockets
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.store.store import Store
-from tracestitch_dashboard.app import create_app
+from tracestitch_dashboard.app import create_app, server_config
 
 
 @contextmanager
-def running(store: Store, settings: Settings, clock_ns: Callable[[], int] = time.time_ns) -> Iterator[str]:
+def running(
+    store: Store, settings: Settings, clock_ns: Callable[[], int] = time.time_ns, **deadlines: float
+) -> Iterator[str]:
     """Yields its address."""
     listener = sockets.bind("127.0.0.1", 0)
     app = create_app(store, settings, clock_ns)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(server_config(app, **deadlines))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 60
