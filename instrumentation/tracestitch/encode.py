@@ -169,7 +169,9 @@ class Encoder:
         return known
 
     def log(self, entry: LogEntry) -> bytes:
-        body = scrub_text(entry.body) if isinstance(entry.body, str) else entry.body
+        body = entry.body
+        if entry.shared is None and isinstance(body, str):  # what has a place in the code was scrubbed there
+            body = scrub_text(body)
         parts = [
             _time_and_severity(9, entry.time_ns, 0x10, entry.severity_number),
             self._text(b"\x1a", entry.severity_text),

@@ -97,9 +97,9 @@ def _describe_current(app: Any, response: Any) -> None:
     call = current_call()
     if call is None:
         return
-    from flask import current_app, request
-
-    app = app or current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
+    current_app, current_request = _proxies()
+    request = current_request._get_current_object()  # a proxy finds it anew for each attribute
+    app = app or current_app._get_current_object()
     _introduce(app.import_name, app.name)
     rule = request.url_rule
     view = app.view_functions.get(rule.endpoint) if rule is not None else None
@@ -134,6 +134,13 @@ def _is_whole(response: Any, result: Any) -> bool:
         return False
     callbacks: Any = getattr(result, "_callbacks", ())
     return 0 < len(callbacks) <= 2 and getattr(callbacks[-1], "__self__", None) is response
+
+
+@lru_cache(maxsize=1)
+def _proxies() -> tuple[Any, Any]:
+    from flask import current_app, request
+
+    return current_app, request
 
 
 @lru_cache(maxsize=64)

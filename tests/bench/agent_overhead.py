@@ -1,5 +1,9 @@
-"""What the agent costs: CPU time of the same requests with and without it, in interleaved rounds, so that a noisy
-machine disturbs both alike. `python -m tests.bench.agent_overhead` prints the ratios."""
+"""What the agent costs: CPU time of the same requests, all threads together, bare and with an agent, in interleaved
+rounds, so that a noisy machine disturbs all alike. `python -m tests.bench.agent_overhead` prints a table.
+
+Stock OpenTelemetry is in it where `.tools/opentelemetry` holds an environment with its distro, its OTLP/HTTP exporter
+and its instrumentations of Django, Flask, SQLAlchemy, sqlite3 and logging, besides Django, Flask and SQLAlchemy.
+"""
 
 import contextlib
 import random
@@ -7,17 +11,45 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.agent import TRACESTITCH, environment, fake_receiver
+from tests.support.agent import REPOSITORY, TRACESTITCH, environment, fake_receiver
 
 APP = Path(__file__).with_name("overhead_app.py")
-ROUNDS, REQUESTS, WARM_UP = 9, 300, 300
+STOCK = REPOSITORY / ".tools" / "opentelemetry" / "bin"
+ROUNDS, REQUESTS, WARM_UP, STARTS = 15, 200, 300, 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    name: str
+    launcher: Sequence[str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    python: str = sys.executable
+
+
+OURS = (*TRACESTITCH, "run", "--service", "overhead")
+BARE = Agent(name="bare", launcher=())
+AGENTS = (
+    Agent(name="ours, switched off", launcher=OURS, environ={"OTEL_SDK_DISABLED": "true"}),
+    Agent(name="ours", launcher=OURS),
+)
+STOCK_AGENT = Agent(
+    name="stock OpenTelemetry",
+    launcher=(str(STOCK / "opentelemetry-instrument"),),
+    environ={
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "OTEL_METRICS_EXPORTER": "none",
+    },
+    python=str(STOCK / "python"),
+)
 
 
 class Side:
-    """One of the two processes that are compared."""
+    """One of the processes that are compared."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -32,15 +64,14 @@ class Side:
 
 
 @contextlib.contextmanager
-def side(framework: str, folder: Path, endpoint: str | None) -> Iterator[Side]:
-    launcher = (*TRACESTITCH, "run", "--service", "overhead") if endpoint else ()
-    database = folder / f"{framework}-{'agent' if endpoint else 'bare'}.db"
+def side(agent: Agent, framework: str, database: Path, endpoint: str) -> Iterator[Side]:
     process = subprocess.Popen(
-        (*launcher, sys.executable, str(APP), framework, str(database)),
+        (*agent.launcher, agent.python, str(APP), framework, str(database)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment(endpoint),
+        # One seed for all: with others, dicts and sets differ by more than an agent that does nothing costs.
+        env=environment(endpoint, PYTHONHASHSEED="0", **agent.environ),
     )
     with process:
         yield Side(process)
@@ -49,32 +80,59 @@ def side(framework: str, folder: Path, endpoint: str | None) -> Iterator[Side]:
     assert process.returncode == 0
 
 
-def compare(framework: str) -> tuple[float, float]:
-    """(ratio of CPU time with the agent to that without, microseconds that it adds to a request)."""
-    with tempfile.TemporaryDirectory() as name, fake_receiver() as receiver:
+def compare(framework: str, agents: Sequence[Agent]) -> dict[str, tuple[float, float]]:
+    """By agent: (ratio of its CPU time to that of the bare app, microseconds that it adds to a request)."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        receiver = stack.enter_context(fake_receiver())
         # Only the app is measured: the receiver answers without looking.
         receiver.answer = lambda path: (200, {"content-type": "application/x-protobuf"}, b"")
-        with side(framework, Path(name), None) as bare, side(framework, Path(name), receiver.url) as observed:
-            for one in (bare, observed):
-                one.serve(WARM_UP)
-            rounds = [measure(bare, observed) for _ in range(ROUNDS)]
-    ratio = statistics.median(with_agent / without for without, with_agent in rounds)
-    added_s = statistics.median(with_agent - without for without, with_agent in rounds)
-    return ratio, added_s / REQUESTS * 1e6
+        sides = {
+            agent.name: stack.enter_context(side(agent, framework, folder / f"{number}.db", receiver.url))
+            for number, agent in enumerate((BARE, *agents))
+        }
+        for one in sides.values():
+            one.serve(WARM_UP)
+        rounds = [measure(sides) for _ in range(ROUNDS)]
+    return {
+        agent.name: (
+            statistics.median(times[agent.name] / times[BARE.name] for times in rounds),
+            statistics.median(times[agent.name] - times[BARE.name] for times in rounds) / REQUESTS * 1e6,
+        )
+        for agent in agents
+    }
 
 
-def measure(bare: Side, observed: Side) -> tuple[float, float]:
-    if random.random() < 0.5:
-        without = bare.serve(REQUESTS)
-        return without, observed.serve(REQUESTS)
-    with_agent = observed.serve(REQUESTS)
-    return bare.serve(REQUESTS), with_agent
+def measure(sides: Mapping[str, Side]) -> dict[str, float]:
+    order = random.sample(list(sides), len(sides))
+    return {name: sides[name].serve(REQUESTS) for name in order}
+
+
+def start_up_added() -> float:
+    """Seconds that an interpreter takes longer to start with the agent in it, without the launcher's own."""
+    script = "import time; print(time.process_time())"
+    seconds: dict[str, list[float]] = {"bare": [], "ours": []}
+    for _ in range(STARTS):
+        for name, launcher in (("bare", ()), ("ours", OURS)):
+            done = subprocess.run(
+                (*launcher, sys.executable, "-c", script),
+                env=environment("http://127.0.0.1:9"),
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            seconds[name].append(float(done.stdout))
+    return statistics.median(seconds["ours"]) - statistics.median(seconds["bare"])
 
 
 def main() -> None:
+    agents = (*AGENTS, STOCK_AGENT) if STOCK.exists() else AGENTS
+    print(f"{'CPU per request, ratio to bare':<36}{'ratio':>8}{'added':>10}")
     for framework, shape in (("django", "3 queries, 2 logs"), ("flask", "2 SQLAlchemy queries, 2 logs")):
-        ratio, added_us = compare(framework)
-        print(f"{framework} ({shape}): CPU ratio {ratio:.2f}, {added_us:.0f} µs added to a request")
+        print(f"{framework} ({shape})")
+        for name, (ratio, added_us) in compare(framework, agents).items():
+            print(f"  {name:<34}{ratio:>8.2f}{added_us:>7.0f} µs")
+    print(f"{'start-up added':<36}{start_up_added():>8.2f} s")
 
 
 if __name__ == "__main__":
