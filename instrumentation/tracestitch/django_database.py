@@ -41,8 +41,10 @@ class StatementObserver:
         if not current_span().is_recording():
             return execute(statement, params, many, context)
         span = None
-        with _STARTING:
+        try:
             span = self._start(statement, params, many, context)
+        except Exception as error:
+            _STARTING.caught(error)
         if span is None:
             return execute(statement, params, many, context)
         try:
@@ -52,9 +54,11 @@ class StatementObserver:
                 calls.fail(span, error)
             span.end()
             raise
-        with _ENDING:
+        try:
             if statement[:6].upper() == "SELECT":
                 self._count_rows(span, context)
+        except Exception as error:
+            _ENDING.caught(error)
         span.end()
         return result
 

@@ -51,8 +51,10 @@ _SCHEDULING = guard("the inventory")
 def schedule(app: object = None) -> None:
     """Call it after a request or task, with the Flask or Celery app where there is one; it costs one comparison
     after the first time."""
-    with _SCHEDULING:
+    try:
         _SCHEDULE.once(app)
+    except Exception as error:
+        _SCHEDULING.caught(error)
 
 
 def stand_for_forks() -> None:

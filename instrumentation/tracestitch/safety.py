@@ -61,22 +61,29 @@ class guard:  # noqa: N801 - reads as a statement: `with guard("reading the rout
     ) -> bool:
         if error is None or not isinstance(error, Exception):
             return False
+        self.caught(error)
+        return True
+
+    def caught(self, error: Exception) -> None:
+        """For what runs many times in each request: `except Exception as error: GUARD.caught(error)` costs nothing
+        as long as nothing fails."""
         try:
             FAILURES.count(self._what, error)
         except Exception:  # noqa: S110 - a broken log handler of the app must not reach the app through us
             pass
-        return True
 
 
 def safely(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
     """The same for a whole function, which then answers None when it failed."""
 
-    caught = guard(what)
+    guarded = guard(what)
 
     def wrap(function: Callable[P, R]) -> Callable[P, R | None]:
         def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
-            with caught:
+            try:
                 return function(*args, **kwargs)
+            except Exception as error:
+                guarded.caught(error)
             return None
 
         safe.__name__ = getattr(function, "__name__", "safe")

@@ -94,8 +94,10 @@ class ServerCall:
         if self._ended:
             return
         self._ended = True
-        with _ENDING:
+        try:
             self._finish()
+        except Exception as error:
+            _ENDING.caught(error)
         self.span.end()
         self._errors.clear()
         self.response = None
@@ -163,8 +165,10 @@ def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Ca
                 raise
             finally:
                 contexts.detach(token)
-            with _FOLLOWING:
+            try:
                 return adopt(call, result)
+            except Exception as error:
+                _FOLLOWING.caught(error)
             call.end()
             return result
 
@@ -265,8 +269,10 @@ def _fail(call: ServerCall, error: BaseException) -> None:
 
 def _noting_status(call: ServerCall, start_response: StartResponse) -> StartResponse:
     def noting(status: str, *rest: Any, **options: Any) -> Any:
-        with _READING:
+        try:
             call.started(int(status[:3]))
+        except Exception as error:
+            _READING.caught(error)
         return start_response(status, *rest, **options)
 
     return noting

@@ -28,7 +28,7 @@ class Listeners:
     def before(
         self, connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
-        with _STATEMENT:
+        try:
             in_transaction = transactions.is_open(connection)
             if execution is None or not calls.in_trace() or calls.suppressed():
                 operation = sql.operation_and_table(statement)[0]
@@ -40,11 +40,13 @@ class Listeners:
                 setattr(execution, _STARTED, (span, operation))
             if operation in _WRITES and not _autocommits(connection):
                 transactions.opened(connection)
+        except Exception as error:
+            _STATEMENT.caught(error)
 
     def after(
         self, _connection: Any, cursor: Any, _statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
-        with _STATEMENT:
+        try:
             span, operation = _taken(execution)
             if span is None:
                 return
@@ -52,6 +54,8 @@ class Listeners:
             if operation == "SELECT" and cursor.rowcount >= 0:
                 span.set_attribute("db.response.returned_rows", cursor.rowcount)
             span.end()
+        except Exception as error:
+            _STATEMENT.caught(error)
 
     def failed(self, failure: Any) -> None:
         with _STATEMENT:
