@@ -37,8 +37,8 @@ docs: $(VENV)/.ready ## rewrite the generated tables of ARCHITECTURE.md and docs
 	$(BIN)/python -m tests.support.module_table
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/collector/test_settings.py
 
-bench: $(VENV)/.ready ## figures and ratios: ingest, freshness, memory, the agent's cost; see tests/bench/
-	$(BIN)/python -m tests.bench.ingest
+bench: $(VENV)/.ready $(DEMO)/.ready ## figures and ratios: ingest, freshness, memory, the agent's cost; see tests/bench/
+	$(BIN)/python -m tests.bench.ingest --python $(DEMO)/bin/python
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.agent_overhead
 

@@ -26,6 +26,7 @@ from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.log import Kind, LogWriter, PendingRecord
 from tracestitch_collector.outputs.progress import PipelineMetrics
 from tracestitch_collector.pipeline import Pipeline
+from tracestitch_collector.process import durability
 from tracestitch_collector.process.dead_letters import INDEX, DeadLetters
 from tracestitch_collector.process.intake import SEEN_NS, Intake
 from tracestitch_collector.process.tally import Tally
@@ -273,6 +274,77 @@ def test_metrics_that_fail_do_not_make_the_batch_come_again(bench: Bench) -> Non
     bench.run()
     assert bench.names() == ["a"]
     assert any("no metrics today" in problem for problem in bench.tally.report().problems)
+
+
+class Slow(Troubled):
+    """Syncs end when they are let, after as many failures as are asked for."""
+
+    def __init__(self, store: EmbeddedStore, failures: int = 0) -> None:
+        super().__init__(store, [], poison="none of this name")
+        self.may_end = threading.Event()
+        self.failures = failures
+        self.begun = 0
+
+    def begin_sync(self) -> Callable[[], Offsets]:
+        self.begun += 1
+        work = super().begin_sync()
+
+        def slow() -> Offsets:
+            assert self.may_end.wait(60)
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("no room")
+            return work()
+
+        return slow
+
+
+def test_batches_are_seen_while_a_sync_takes_its_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durability, "ROWS", 1)
+    monkeypatch.setattr(durability, "TOO_MANY", 100)
+    store = Slow(bench.store)
+    bench.pipeline = bench.fresh(store)
+    for name in ("a", "b", "c"):
+        bench.logs.append([traces(name)])
+        bench.pipeline.step()
+    assert bench.names() == ["a", "b", "c"]
+    assert (store.begun, bench.store.covered()) == (1, {})
+    store.may_end.set()
+    bench.run()
+    assert bench.store.covered() == {"receiver": bench.logs.position}
+
+
+def test_when_too_much_is_not_durable_the_pipeline_waits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durability, "ROWS", 1)
+    store = Slow(bench.store)
+    bench.pipeline = bench.fresh(store)
+    for name in ("a", "b", "c"):
+        bench.logs.append([traces(name)])
+    thread = threading.Thread(target=lambda: [bench.pipeline.step() for _ in range(2)])
+    monkeypatch.setattr(durability, "TOO_MANY", 3)
+    thread.start()
+    eventually(lambda: store.begun)
+    thread.join(timeout=0.3)
+    assert thread.is_alive()
+    store.may_end.set()
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+
+
+def test_a_sync_that_fails_is_told_and_tried_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durability, "ROWS", 1)
+    monkeypatch.setattr(durability, "RETRY_S", 0.01)
+    store = Slow(bench.store, failures=2)
+    store.may_end.set()
+    bench.pipeline = bench.fresh(store)
+    bench.logs.append([traces("a")])
+    bench.pipeline.step()
+    eventually(lambda: bench.pipeline.step() or bench.tally.report().problems)
+    assert any("no room" in problem for problem in bench.tally.report().problems)
+    eventually(lambda: bench.pipeline.step() or not bench.tally.report().problems)
+    assert bench.store.covered() == {"receiver": bench.logs.position}
 
 
 @pytest.mark.processes

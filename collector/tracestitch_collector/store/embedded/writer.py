@@ -69,6 +69,8 @@ class Writer:
         self._offsets = dict(self._manifest.covered)
         self._duplicates = self._manifest.duplicates
         self._begun: _Frozen | None = None
+        """Of the sync that began last; its work may never be done, then the next one takes it over."""
+        self._syncing = False
 
     def close(self) -> None:
         os.close(self._lock)
@@ -105,7 +107,7 @@ class Writer:
 
     def begin_sync(self) -> Callable[[], Offsets]:
         """Fixes what is to become durable; the work itself is left to the caller, in any thread, once."""
-        if self._begun is not None:
+        if self._syncing:
             raise TracestitchError("a sync of this store is still under way: let it end first")
         names = self._tail.freeze()
         # What a sync that failed had frozen comes along.
@@ -121,6 +123,9 @@ class Writer:
         return lambda: self._finish(frozen)
 
     def _finish(self, frozen: _Frozen) -> Offsets:
+        if frozen is not self._begun:
+            raise TracestitchError("the work of a sync was asked for twice, or after another one began")
+        self._syncing = True
         try:
             if frozen.hot or frozen.offsets != self._manifest.covered:
                 self._make_durable(frozen)
@@ -131,6 +136,7 @@ class Writer:
             ) from error
         finally:
             self._begun = None
+            self._syncing = False
 
     def _make_durable(self, frozen: _Frozen) -> None:
         grown = self._with_frozen(self._manifest, frozen)
