@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tracestitch_collector.decode.json import to_protobuf
 from tracestitch_collector.decode.json_messages import MESSAGES
-from tracestitch_collector.receive.limits import MAX_DEPTH, MalformedError
+from tracestitch_collector.receive.limits import MAX_DEPTH, MalformedError, TooLargeError, check_json
 
 REQUESTS: Mapping[str, type[Message]] = {
     "traces": ExportTraceServiceRequest,
@@ -175,7 +176,9 @@ def test_a_64_bit_number_keeps_every_digit() -> None:
     assert span(endTimeUnixNano="18446744073709551615").end_time_unix_nano == 2**64 - 1
 
 
-@pytest.mark.parametrize("given_value", [1e300, "9223372036854775808", -1e300, 0.5, 2**64])
+@pytest.mark.parametrize(
+    "given_value", [1e300, "9223372036854775808", -1e300, 0.5, 2**64, -(2**63) - 1, -(2**64)]
+)
 def test_an_integer_out_of_range_becomes_empty_and_is_counted(given_value: object) -> None:
     assert value({"intValue": given_value}).WhichOneof("value") is None
     assert dropped({"intValue": given_value}) == 1
@@ -336,3 +339,36 @@ def test_no_document_makes_it_fail_otherwise(document: Any) -> None:
         except MalformedError:
             continue
         REQUESTS[signal].FromString(encoded)
+
+
+def repeating(around: str, item: str, count: int) -> bytes:
+    before, after = around.split("…")
+    return f"{before}{','.join([item] * count)}{after}".encode()
+
+
+_IN_SPAN = '{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"value":%s}]}]}]}]}'
+_IN_POINT = '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"bucketCounts":[…]}]}}]}]}]}'
+BOMBS = {
+    "resources": ("traces", repeating('{"resourceSpans":[…]}', "{}", 1_500_000)),
+    "spans": ("traces", repeating('{"resourceSpans":[{"scopeSpans":[{"spans":[…]}]}]}', "{}", 1_500_000)),
+    "values": ("traces", repeating(_IN_SPAN % '{"arrayValue":{"values":[…]}}', "{}", 1_500_000)),
+    "pairs": ("traces", repeating(_IN_SPAN % '{"kvlistValue":{"values":[…]}}', "{}", 1_500_000)),
+    "numbers": ("metrics", repeating(_IN_POINT, "1", 7_900_000)),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_of_elements_is_refused_before_it_is_built(name: str) -> None:
+    signal, body = BOMBS[name]
+    began = time.process_time()
+    check_json(body)
+    with pytest.raises(TooLargeError, match="more than 1000000 elements"):
+        to_protobuf(body, signal)
+    # Parsing takes 0.2 s and building all of it 3 to 20 s; a test machine may be slow, and this is processor time.
+    assert time.process_time() - began < 2.5
+
+
+def test_a_list_of_a_million_values_is_taken() -> None:
+    many = b"[" + b",".join([b"{}"] * (1_000_000 - 4)) + b"]"
+    body = (_IN_SPAN % '{"arrayValue":{"values":?}}').encode().replace(b"?", many)
+    assert len(to_protobuf(body, "traces")[0]) > 1_000_000

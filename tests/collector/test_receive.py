@@ -22,7 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.support.otlp import log_request, otlp_log, otlp_span, trace_request
 from tests.support.receiver import Answer, RunningReceiver, receiving
 from tracestitch_collector.log import Kind
-from tracestitch_collector.receive.limits import MIB
+from tracestitch_collector.receive import intake
+from tracestitch_collector.receive.limits import MIB, check_json
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -272,6 +273,23 @@ def test_an_undeclared_length_beyond_the_limit_is_refused_on_the_way(
     )
     assert answer.status == 413
     assert status_of(answer)[0] == 8
+
+
+def test_a_request_of_too_many_elements_is_looked_at_once(
+    receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def counting(body: bytes) -> None:
+        looked.append(len(body))
+        check_json(body)
+
+    monkeypatch.setattr(intake, "check_json", counting)
+    body = gzip.compress(b'{"resourceSpans":[' + b",".join([b"{}"] * 2_000_010) + b"]}")
+    answer = receiver.post("/v1/traces", body, content_type=JSON, content_encoding="gzip")
+    assert answer.status == 413
+    assert "elements" in status_of(answer)[1]
+    assert len(looked) == 1
 
 
 def test_a_request_of_exactly_the_limit_is_taken(receiver: RunningReceiver) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from tracestitch_collector.decode.json_messages import MESSAGES, Field
-from tracestitch_collector.receive.limits import MAX_DEPTH, MalformedError
+from tracestitch_collector.receive.limits import MAX_DEPTH, MAX_ELEMENTS, MalformedError, TooLargeError
 from tracestitch_collector.receive.wire import varint
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
@@ -32,7 +32,7 @@ class _OutOfRangeError(ValueError):
 
 def to_protobuf(body: bytes, signal: str) -> tuple[bytes, int]:
     """The request of this signal (`traces`, `logs`, `metrics`) in protobuf, and how many attribute values had
-    to be left empty. Raises MalformedError."""
+    to be left empty. Raises MalformedError, and TooLargeError before it has made more than a request may hold."""
     try:
         document = orjson.loads(body.removeprefix(_BOM))
     except orjson.JSONDecodeError as error:
@@ -45,6 +45,7 @@ class _Transcoder:
     def __init__(self) -> None:
         self.dropped = 0
         self._depth = 0
+        self._elements = 0
 
     def message(self, name: str, value: Any) -> bytes:
         if not isinstance(value, dict):
@@ -65,6 +66,9 @@ class _Transcoder:
             return self._message_field(field, value) if scalar is None else _scalar_field(field, key, value)
         if not isinstance(value, list):
             raise MalformedError(f"{key} must be a list, not {_described(value)}")
+        self._elements += len(value)
+        if self._elements > MAX_ELEMENTS:
+            raise TooLargeError(f"the request holds more than {MAX_ELEMENTS} elements")
         if scalar is None:
             return b"".join(self._message_field(field, item) for item in value)
         if field.kind == "text":
@@ -158,8 +162,9 @@ def _bool(value: Any) -> bytes:
 def _integer(value: Any, low: int, high: int) -> int:
     """A number, or text of one."""
     if isinstance(value, float):
-        if not value.is_integer():
-            raise _OutOfRangeError(f"must be a whole number, not {value}")
+        # The parser makes a float of -2^63 of every whole number just below it.
+        if not value.is_integer() or value <= -(2**63):
+            raise _OutOfRangeError(f"must be a whole number from {low} to {high}, not {value}")
         value = int(value)
     elif isinstance(value, str):
         if not _INTEGER.fullmatch(value):

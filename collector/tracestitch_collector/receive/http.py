@@ -18,7 +18,7 @@ from tracestitch_collector.receive import answers
 from tracestitch_collector.receive.answers import Accepted, RefusedError
 from tracestitch_collector.receive.counters import Counters
 from tracestitch_collector.receive.intake import Intake, Prepared
-from tracestitch_collector.receive.limits import MAX_BYTES, MIB
+from tracestitch_collector.receive.limits import MAX_BYTES, MIB, TooManyBytesError
 from tracestitch_collector.receive.shapes import SIGNALS, Signal
 from tracestitch_collector.settings import Settings
 
@@ -190,7 +190,7 @@ class OtlpApp:
         try:
             return await loop.run_in_executor(self._usual, prepare, USUAL_BYTES)
         except RefusedError as error:
-            if error.reason is not answers.TOO_LARGE:
+            if not isinstance(error.__cause__, TooManyBytesError):
                 raise
         return await loop.run_in_executor(self._large, prepare, MAX_BYTES)
 

@@ -24,6 +24,7 @@ from tracestitch_collector.receive.limits import (
     MAX_BYTES,
     MalformedError,
     TooLargeError,
+    TooManyBytesError,
     check_json,
     inflate,
 )
@@ -76,7 +77,7 @@ class Intake:
     ) -> Prepared:
         content = inflate(body, limit) if gzip else body
         if len(content) > limit:
-            raise TooLargeError(f"the request is larger than {limit} bytes")
+            raise TooManyBytesError(f"the request is larger than {limit} bytes")
         dropped_values = 0
         if json:
             check_json(content)

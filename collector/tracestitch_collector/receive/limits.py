@@ -14,7 +14,7 @@ MAX_FIELDS = 6_000_000
 """Fields of these messages, for requests that are many scalars and no messages."""
 MAX_DEPTH = 32
 """Lists and maps within the value of an attribute."""
-MAX_JSON_SEPARATORS = 16_000_000
+MAX_JSON_SEPARATORS = 8_000_000
 """Commas in one JSON request: each can stand for a value in memory."""
 
 _STEP_BYTES = MIB
@@ -22,6 +22,10 @@ _STEP_BYTES = MIB
 
 class TooLargeError(ValueError):
     """More bytes or elements than one request may hold. Says which."""
+
+
+class TooManyBytesError(TooLargeError):
+    """More bytes than the limit that was given."""
 
 
 class MalformedError(ValueError):
@@ -45,7 +49,7 @@ def inflate(body: bytes, limit: int = MAX_BYTES) -> bytes:
                 raise MalformedError(f"the gzip body is damaged: {error}") from error
             content.write(part)
             if content.tell() > limit:
-                raise TooLargeError(f"the request is larger than {limit} bytes after inflation")
+                raise TooManyBytesError(f"the request is larger than {limit} bytes after inflation")
             if not part and not member.eof:
                 raise MalformedError("the gzip body is cut off")
             rest = member.unconsumed_tail
