@@ -65,13 +65,19 @@ class Side:
 
 @contextlib.contextmanager
 def side(agent: Agent, framework: str, database: Path, endpoint: str) -> Iterator[Side]:
+    project = {
+        "DJANGO_SETTINGS_MODULE": APP.stem,
+        "OVERHEAD_DATABASE": str(database),
+        "PYTHONPATH": str(APP.parent),
+        # One seed for all: with others, dicts and sets differ by more than an agent that does nothing costs.
+        "PYTHONHASHSEED": "0",
+    }
     process = subprocess.Popen(
         (*agent.launcher, agent.python, str(APP), framework, str(database)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # One seed for all: with others, dicts and sets differ by more than an agent that does nothing costs.
-        env=environment(endpoint, PYTHONHASHSEED="0", **agent.environ),
+        env=environment(endpoint, **project, **agent.environ),
     )
     with process:
         yield Side(process)

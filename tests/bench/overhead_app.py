@@ -4,28 +4,27 @@ the CPU seconds that they took, all threads together."""
 
 import io
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+# This file is the Django project's settings too: an agent may look at them before the app runs.
+SECRET_KEY = "x" * 60
+ALLOWED_HOSTS = ["testserver"]
+ROOT_URLCONF = "__main__"
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("OVERHEAD_DATABASE", "")}
+}
+
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def django_app(database: str) -> Wsgi:
-    from django.conf import settings
-
-    settings.configure(
-        SECRET_KEY="x" * 60,
-        ALLOWED_HOSTS=["testserver"],
-        ROOT_URLCONF=__name__,
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
-        MIDDLEWARE=[
-            "django.middleware.security.SecurityMiddleware",
-            "django.middleware.common.CommonMiddleware",
-        ],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
-    )
+    os.environ["OVERHEAD_DATABASE"] = database
     from django.core.management import call_command
     from django.core.wsgi import get_wsgi_application
 
