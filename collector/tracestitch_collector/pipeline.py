@@ -77,6 +77,8 @@ class Pipeline:
         self._stop = stop
         self._clock = clock
         self._decoder = Decoder()
+        self._failing: set[str] = set()
+        """Outputs that do not take data now."""
         self._durability = Durability(store=store, intake=intake, tally=tally)
         # Where each batch goes, in order: the store is the place of truth, so it comes first.
         self._outputs: Sequence[Output] = (
@@ -178,16 +180,33 @@ class Pipeline:
             try:
                 output.take(batch)
             except Unavailable as error:
-                self._tally.problem(name, f"the {name} does not take data now: {error}")
-                self._tally.failed("traces", len(batch.spans))
-                self._tally.failed("logs", len(batch.logs))
-                logger.warning("the %s does not take data now, trying again: %s", name, error)
+                self._note_failure(name, batch, error)
                 if self._stop.wait(pause_s):
                     return False
                 pause_s = min(pause_s * 2, MAX_PAUSE_S)
             else:
-                self._tally.problem(name, "")
+                self._note_success(name)
                 return True
+
+    def _note_failure(self, name: str, batch: Batch, error: Unavailable) -> None:
+        self._tally.problem(name, f"the {name} does not take data now: {error}")
+        rows: dict[Signal, int] = {
+            "traces": len(batch.spans),
+            "logs": len(batch.logs),
+            "findings": len(batch.findings),
+        }
+        for signal_name, count in rows.items():
+            if count:
+                self._tally.failed(name, signal_name)
+        if name not in self._failing:  # once per change: an outage must not fill the terminal
+            self._failing.add(name)
+            logger.warning("the %s does not take data now; trying until it does: %s", name, error)
+
+    def _note_success(self, name: str) -> None:
+        self._tally.problem(name, "")
+        if name in self._failing:
+            self._failing.discard(name)
+            logger.warning("the %s takes data again", name)
 
     def _account(self, portion: Portion, batch: Batch) -> None:
         self._tally.received(portion.records, portion.size)
@@ -206,12 +225,15 @@ class Pipeline:
 
 def opened(settings: Settings, tally: Tally, stop: threading.Event) -> Store | None:
     """The store, as soon as it is there; None when the process is to end first."""
+    said = False
     while True:
         try:
             return open_store(settings, write=True)
         except Unavailable as error:
             tally.problem("store", f"the store cannot be opened: {error}")
-            logger.warning("the store cannot be opened, trying again: %s", error)
+            if not said:
+                logger.warning("the store cannot be opened; trying until it can: %s", error)
+            said = True
             if stop.wait(MAX_PAUSE_S / 5):
                 return None
 

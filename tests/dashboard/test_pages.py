@@ -169,15 +169,15 @@ def test_status_shows_every_loss_and_problem(client: TestClient, tmp_path: Path)
         )
     )
     twin = client.get("/status.json").json()
-    assert [(loss["why"], loss["count"]) for loss in twin["lost"]] == [
-        ("metrics, not stored", 7),
-        ("traces, http, too large", 3),
+    assert [(loss["why"], loss["count"], loss["fate"]) for loss in twin["lost"]] == [
+        ("traces, http, too large", 3, "lost"),
+        ("metrics, not stored", 7, "by design"),
     ]
     assert twin["problems"] == [{"process": "receiver", "text": "The disk is full: free some space."}]
     page = client.get("/status").text
     for part in ("too large", "not stored", "The disk is full", "tracestitch_receiver_accepted_total"):
         assert part in page
-    assert client.get("/index.json").json()["lost"] == 0  # neither is data that someone misses
+    assert client.get("/index.json").json()["lost"] == 3
 
 
 def test_a_silent_process_is_a_problem(client: TestClient, tmp_path: Path) -> None:

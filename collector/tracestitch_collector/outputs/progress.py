@@ -14,7 +14,7 @@ Signal: TypeAlias = Literal["traces", "logs", "metrics", "findings"]
 _COUNTERS = {
     "tracestitch_output_sent": ("Items an output took.", ("output", "signal")),
     "tracestitch_output_failed": (
-        "Items an output could not take at once; they are tried again.",
+        "Attempts to give a batch to an output that failed; they are made again, nothing is lost.",
         ("output", "signal"),
     ),
     "tracestitch_output_dead_letter": (

@@ -38,6 +38,7 @@ class Durability:
         self._pending_rows = self._pending_bytes = 0
         self._next_s = 0.0
         self._began_s = time.monotonic()
+        self._failing = False
 
     def note(self, rows: int, size: int) -> None:
         """So much was written."""
@@ -106,8 +107,13 @@ class Durability:
         except (Unavailable, OSError) as error:
             self._next_s = time.monotonic() + RETRY_S
             self._tally.problem("sync", f"what was received cannot be made durable in the store: {error}")
-            logger.warning("sync failed, trying again: %s", error)
+            if not self._failing:  # once per change: an outage must not fill the terminal
+                logger.warning("a sync failed; trying until it works: %s", error)
+            self._failing = True
             return
+        if self._failing:
+            logger.warning("syncs work again")
+        self._failing = False
         self._tally.problem("sync", "")
         self._pending_rows = self._pending_bytes = 0
         self._intake.forget(now_ns)

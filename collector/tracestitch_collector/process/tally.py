@@ -37,10 +37,10 @@ class Tally:
             self._metrics.sent("store", signal, count)
             self._add("tracestitch_output_sent_total", count, output="store", signal=signal)
 
-    def failed(self, signal: Signal, count: int) -> None:
-        if count:
-            self._metrics.failed("store", signal, count)
-            self._add("tracestitch_output_failed_total", count, output="store", signal=signal)
+    def failed(self, output: str, signal: Signal) -> None:
+        """An attempt that failed and is made again: nothing is lost, so no items are counted."""
+        self._metrics.failed(output, signal, 1)
+        self._add("tracestitch_output_failed_total", 1, output=output, signal=signal)
 
     def dead_letter(self, signal: Signal, reason: str) -> None:
         self._metrics.dead_letter("store", signal, reason)

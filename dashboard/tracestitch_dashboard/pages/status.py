@@ -88,7 +88,13 @@ def to_document(page: Status) -> dict[str, Any]:
             "facts": dict(page.stats.facts),
         },
         "lost": [
-            {"process": loss.process, "name": loss.name, "why": loss.why, "count": loss.count}
+            {
+                "process": loss.process,
+                "name": loss.name,
+                "why": loss.why,
+                "fate": loss.fate,
+                "count": loss.count,
+            }
             for loss in page.losses
         ],
         "problems": [{"process": process, "text": text} for process, text in page.problems],
