@@ -35,6 +35,7 @@ def test_nothing_is_imported_that_the_app_does_not_use() -> None:
         "httpx",
         "google.protobuf",
         "grpc",
+        "opentelemetry.sdk",
     ]
 
     done = run_to_end([*RUN, "python", "-c", script, *libraries, "tracestitch"], environ=environment(None))
