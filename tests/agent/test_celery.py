@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +25,7 @@ from tests.support.agent import (
     line_of,
     run_to_end,
 )
+from tests.support.parts import program
 
 pytestmark = pytest.mark.processes
 TASKS, CLERK = APPS / "mail_tasks.py", APPS / "mail_clerk.py"
@@ -214,9 +213,7 @@ def test_an_eager_task_runs_inside_its_caller(tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_waiting_for_redis_makes_no_spans(tmp_path: Path) -> None:
-    binary = shutil.which("redis-server")
-    if binary is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("redis-server is not on PATH")
+    binary = program("redis-server", package="redis-server")
     with fake_receiver() as receiver, redis(binary, tmp_path) as url:
         hand_out(receiver, BROKER_URL=url)
         with worker(receiver, tmp_path, ["--pool", "prefork", "--concurrency", "1"], BROKER_URL=url):

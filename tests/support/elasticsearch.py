@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.parts import missing
 from tracestitch_collector.store.elasticsearch.client import connect
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
 
@@ -104,10 +105,7 @@ def start_or_skip(version: str) -> RealElasticsearch:
     try:
         return start(version)
     except UnobtainableError as reason:
-        text = f"no Elasticsearch {version}: {reason}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(text, pytrace=False)
-        pytest.skip(text)
+        missing(f"no Elasticsearch {version}: {reason}")
 
 
 def fresh_settings(url: str, data: Path) -> ElasticsearchSettings:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pytest
 
+from tests.support.parts import program
 from tracestitch_collector.columns import FINDINGS, LOGS, SPANS
 
 
@@ -74,14 +72,8 @@ NO_SPANS, NO_LOGS, NO_FINDINGS = spans(), logs(), findings()
 
 
 def tool(name: str) -> str:
-    """The path of one of Prometheus' binaries; skips the test where it is missing, fails it in CI."""
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not on PATH; install Debian's prometheus and prometheus-alertmanager"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+    """The path of one of Prometheus' binaries."""
+    return program(name, package="prometheus and prometheus-alertmanager")
 
 
 def promtool(*arguments: str, stdin: bytes = b"") -> tuple[int, str]:
