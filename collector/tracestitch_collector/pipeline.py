@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -77,6 +77,10 @@ class Pipeline:
         self._stop = stop
         self._clock = clock
         self._decoder = Decoder()
+        self._cut: dict[Signal, Mapping[str, int]] = {}
+        """What was too long in the batch under way; counted once that is taken."""
+        self._aside: set[bytes] = set()
+        """Requests of the portion under way that were set aside, which may be come upon again."""
         self._failing: set[str] = set()
         """Outputs that do not take data now."""
         self._durability = Durability(store=store, intake=intake, tally=tally)
@@ -101,6 +105,7 @@ class Pipeline:
             self._durability.attend(self._clock(), self._stop)
             return False
         self._tally.lag((self._clock() - portion.oldest_ns) / 1e9)
+        self._aside.clear()
         batch = self._taken(portion)
         if batch is None:
             return False
@@ -122,7 +127,12 @@ class Pipeline:
                 batches = [self._taken(part) for part in portion.single()]
                 return None if None in batches else replace(self._batch(portion.emptied()), digests=())
             return self._taken(portion.refused(repr(error)))
-        return batch if done else None
+        if not done:
+            return None
+        for signal_name, counts in self._cut.items():
+            for what, count in counts.items():
+                self._tally.cut(signal_name, what, count)
+        return batch
 
     def _batch(self, portion: Portion) -> Batch:
         spans = self._decoded(Kind.TRACES, portion, self._decoder.spans)
@@ -148,10 +158,14 @@ class Pipeline:
     ) -> pa.Table:
         decoded = decode(portion.requests.get(kind, ()))
         self._set_aside(kind, decoded)
+        self._cut[SIGNALS[kind]] = decoded.cut
         return decoded.table
 
     def _set_aside(self, kind: Kind, decoded: Decoded) -> None:
         for letter in decoded.undecodable:
+            if letter.request.digest in self._aside:
+                continue
+            self._aside.add(letter.request.digest)
             self._dead_letters.put_request(kind, letter)
             self._tally.left_out(SIGNALS[kind], "undecodable")
             self._tally.problem("undecodable", f"a request could not be decoded: {letter.reason}")

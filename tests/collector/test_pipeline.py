@@ -378,3 +378,13 @@ def test_the_process_ends_on_sigterm_with_everything_durable(tmp_path: Path) -> 
     store = EmbeddedStore(tmp_path, write=True)
     assert store.covered() == {"receiver": logs.position}
     store.close()
+
+
+def test_what_was_cut_is_counted_once_though_the_store_is_asked_again(bench: Bench) -> None:
+    store = Troubled(bench.store, [Unavailable("busy"), pa.ArrowInvalid("odd")], poison="poison")
+    bench.pipeline = bench.fresh(store)
+    undecodable = record(Kind.TRACES, b"\x0a\x7fnot OTLP")
+    bench.logs.append([traces("n" * 2000), traces("poison"), undecodable, traces("b" * 2000)])
+    bench.run()
+    assert bench.counter('tracestitch_pipeline_truncated_total{signal="traces",what="name"}') == 2
+    assert bench.counter('tracestitch_pipeline_dropped_total{signal="traces",reason="undecodable"}') == 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from tracestitch_collector.columns import MAX_ATTRIBUTE_COLUMNS
+from tracestitch_collector.decode.cuts import SHORT_BYTES, Cuts
 from tracestitch_collector.decode.names import stable
 from tracestitch_collector.decode.values import key_value
 from tracestitch_collector.model import AttributeValue
@@ -51,7 +52,8 @@ Known: TypeAlias = tuple[Key, list[int], list[Any], Any]
 
 
 class Attributes:
-    def __init__(self) -> None:
+    def __init__(self, cuts: Cuts) -> None:
+        self._cuts = cuts
         self.known: dict[bytes, Known] = {}
         self.columns: list[Column] = []
         self.other: dict[int, list[tuple[str, AttributeValue]]] = {}
@@ -74,6 +76,8 @@ class Attributes:
         renamed = self._renamed.get(pair)
         if renamed is None:
             name, value = key_value(pair, 0, len(pair))
+            if len(pair) > SHORT_BYTES:
+                name, value = self._cuts.pair(name, value)
             parts = stable(name, value)
             if not parts:
                 self._put(name, value, row, pair)

@@ -7,8 +7,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -41,6 +41,8 @@ class Undecodable:
 class Decoded:
     table: pa.Table
     undecodable: tuple[Undecodable, ...] = ()
+    cut: Mapping[str, int] = field(default_factory=dict)
+    """How often something of it was too long, by what: see cuts.py."""
 
 
 class Decoder:
@@ -54,11 +56,13 @@ class Decoder:
 
     def spans(self, requests: Sequence[Request]) -> Decoded:
         good, bad = self._decode(self._spans, requests)
-        return Decoded(table=spans_table(self._spans, good), undecodable=bad)
+        table = spans_table(self._spans, good)
+        return Decoded(table=table, undecodable=bad, cut=dict(self._origins.cuts.counts))
 
     def logs(self, requests: Sequence[Request]) -> Decoded:
         good, bad = self._decode(self._logs, requests)
-        return Decoded(table=logs_table(self._logs, good), undecodable=bad)
+        table = logs_table(self._logs, good)
+        return Decoded(table=table, undecodable=bad, cut=dict(self._origins.cuts.counts))
 
     def _decode(
         self, rows: Rows, requests: Sequence[Request]
@@ -68,6 +72,7 @@ class Decoder:
         while True:
             failed = {item.request.digest for item in bad}
             self._origins.begin()
+            self._origins.cuts.counts.clear()
             rows.begin()
             done: list[tuple[bytes, int, int]] = []
             for request in requests:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from tracestitch_collector.columns import resource_text, scope_text
+from tracestitch_collector.decode.cuts import RESOURCE_BYTES, SHORT_BYTES, Cuts
 from tracestitch_collector.decode.names import stable
-from tracestitch_collector.decode.values import key_value, skip, span_of, text, varint
+from tracestitch_collector.decode.values import key_value, skip, span_of, varint
 from tracestitch_collector.model import AttributeValue
 
 MAX_ORIGINS: Final = 1_000
@@ -16,6 +17,8 @@ class Origins:
     """Resources and scopes: each one's text is made once, however many requests repeat its bytes."""
 
     def __init__(self) -> None:
+        self.cuts = Cuts()
+        """Of everything that is decoded with these origins."""
         self.resources: list[str] = []
         self.services: list[str] = []
         self.environments: list[str] = []
@@ -32,7 +35,7 @@ class Origins:
     def resource(self, raw: bytes, schema_url: str) -> int:
         code = self._resource_codes.get((raw, schema_url))
         if code is None:
-            attributes, _, _, dropped = _described(raw, attributes_tag=0x0A, dropped_tag=0x10)
+            attributes, _, _, dropped = _described(raw, self.cuts, attributes_tag=0x0A, dropped_tag=0x10)
             code = self._resource_codes[raw, schema_url] = len(self.resources)
             self.resources.append(resource_text(attributes, schema_url, dropped))
             self.services.append(_text_of(attributes, "service.name") or "unknown_service")
@@ -42,16 +45,20 @@ class Origins:
     def scope(self, raw: bytes, schema_url: str) -> int:
         code = self._scope_codes.get((raw, schema_url))
         if code is None:
-            attributes, name, version, dropped = _described(raw, attributes_tag=0x1A, dropped_tag=0x20)
+            attributes, name, version, dropped = _described(
+                raw, self.cuts, attributes_tag=0x1A, dropped_tag=0x20
+            )
             code = self._scope_codes[raw, schema_url] = len(self.scopes)
             self.scopes.append(scope_text(name, version, attributes, schema_url, dropped))
         return code
 
 
 def _described(
-    raw: bytes, attributes_tag: int, dropped_tag: int
+    raw: bytes, cuts: Cuts, attributes_tag: int, dropped_tag: int
 ) -> tuple[list[tuple[str, AttributeValue]], str, str, int]:
     """Attributes, name, version and dropped count of a Resource or an InstrumentationScope."""
+    if len(raw) > RESOURCE_BYTES:
+        raw = cuts.slimmed(raw, 0, len(raw), attributes_tag, RESOURCE_BYTES)
     at, end = 0, len(raw)
     attributes: list[tuple[str, AttributeValue]] = []
     name, version, dropped = "", "", 0
@@ -60,14 +67,16 @@ def _described(
         if tag == attributes_tag:
             at, stop = span_of(raw, at + 1, end)
             key, value = key_value(raw, at, stop)
+            if stop - at > SHORT_BYTES:
+                key, value = cuts.pair(key, value, "resource value")
             attributes += _renamed_unless_sent(key, value, raw)
             at = stop
         elif tag == 0x0A:
             at, stop = span_of(raw, at + 1, end)
-            name, at = text(raw[at:stop]), stop
+            name, at = cuts.text("scope", raw[at:stop]), stop
         elif tag == 0x12:
             at, stop = span_of(raw, at + 1, end)
-            version, at = text(raw[at:stop]), stop
+            version, at = cuts.text("scope", raw[at:stop]), stop
         elif tag == dropped_tag:
             dropped, at = varint(raw, at + 1)
         else:

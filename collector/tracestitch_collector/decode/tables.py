@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from tracestitch_collector.columns import ATTRIBUTE_TYPES, LOGS, SPANS
 from tracestitch_collector.decode.attributes import Attributes, Column
+from tracestitch_collector.decode.cuts import LIMITS, Cuts
 from tracestitch_collector.decode.events import json_text, other_text
 from tracestitch_collector.decode.values import INT64_MAX, text
 from tracestitch_collector.decode.wire import LogRows, Rows, SpanRows
@@ -26,7 +28,7 @@ def spans_table(rows: SpanRows, requests: Sequence[tuple[bytes, int, int]]) -> p
         "span_id": _ids(rows.span_ids, 8),
         "parent_span_id": pa.array(rows.parent_ids, pa.binary(8)),
         "trace_state": _texts(rows.trace_states, count, ""),
-        "name": _utf8(rows.names),
+        "name": _utf8(rows.names, "name", rows.cuts),
         "kind": pa.array(rows.kinds, pa.int8()),
         "start_ns": pa.array(starts),
         "duration_ns": pa.array(ends - starts),
@@ -52,7 +54,7 @@ def logs_table(rows: LogRows, requests: Sequence[tuple[bytes, int, int]]) -> pa.
         "time_ns": pa.array(np.where(times == 0, origin["received_ns"].to_numpy(), times)),
         "observed_ns": pa.array(_times(rows.observed)),
         "severity_number": pa.array(rows.severities, pa.int8()),
-        "severity_text": _utf8(rows.severity_texts),
+        "severity_text": _utf8(rows.severity_texts, "severity", rows.cuts),
         "body": pa.array(rows.bodies, pa.string()),
         "body_is_text": pa.array(is_text),
         "event_name": _texts(rows.event_names, count, ""),
@@ -145,7 +147,10 @@ def _fixed(content: bytes, size: int) -> pa.Array:
     )
 
 
-def _utf8(raw: list[bytes]) -> pa.Array:
+def _utf8(raw: list[bytes], what: str, cuts: Cuts) -> pa.Array:
     """Text that repeats: each distinct value is decoded once."""
     decoded = {value: text(value) for value in set(raw)}
+    if any(len(value) > LIMITS[what] for value in decoded):
+        for value, times in Counter(raw).items():
+            decoded[value] = cuts.clip(what, decoded[value], times)
     return pa.array([decoded[value] for value in raw], pa.string())

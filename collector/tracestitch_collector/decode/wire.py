@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from tracestitch_collector.columns import value_text
 from tracestitch_collector.decode.attributes import Attributes
-from tracestitch_collector.decode.events import event, link
+from tracestitch_collector.decode.cuts import ATTRIBUTE_BYTES, EVENT_BYTES, LIMITS
+from tracestitch_collector.decode.events import event, left_out_event, link
 from tracestitch_collector.decode.origins import Origins
-from tracestitch_collector.decode.values import MalformedError, any_value, skip, span_of, text, varint
+from tracestitch_collector.decode.values import MalformedError, any_value, skip, span_of, varint
 from tracestitch_collector.model import AttributeValue
 
+BODY: Final = LIMITS["body"]
 NO_ID: Final = frozenset((b"", bytes(8), bytes(16)))
 
 
@@ -23,7 +25,8 @@ class Rows:
 
     def __init__(self, origins: Origins) -> None:
         self.count = 0
-        self.attributes = Attributes()
+        self.cuts = origins.cuts
+        self.attributes = Attributes(self.cuts)
         self.origins = origins
         self.group_sizes: list[int] = []
         """Rows that share a resource and a scope follow each other: how many, and which."""
@@ -69,7 +72,7 @@ class Rows:
                 resource, at = resource + body[at:stop], stop
             elif tag == 0x1A:
                 at, stop = span_of(body, at + 1, end)
-                schema_url, at = text(body[at:stop]), stop
+                schema_url, at = self.cuts.text("scope", body[at:stop]), stop
             else:
                 at = skip(body, at)
         if at != end:
@@ -92,7 +95,7 @@ class Rows:
                 scope, at = scope + body[at:stop], stop
             elif tag == 0x1A:
                 at, stop = span_of(body, at + 1, end)
-                schema_url, at = text(body[at:stop]), stop
+                schema_url, at = self.cuts.text("scope", body[at:stop]), stop
             else:
                 at = skip(body, at)
         if at != end:
@@ -124,12 +127,16 @@ class SpanRows(Rows):
         self.links: dict[int, list[dict[str, Any]]] = {}
         self.dropped_events: dict[int, int] = {}
         self.dropped_links: dict[int, int] = {}
+        self.event_bytes: dict[int, int] = {}
 
     def begin(self) -> None:
         super().begin()
         self._clear()
 
     def item(self, buffer: bytes, at: int, end: int) -> None:
+        if end - at > ATTRIBUTE_BYTES:
+            buffer = self.cuts.slimmed(buffer, at, end, 0x4A, ATTRIBUTE_BYTES)
+            at, end = 0, len(buffer)
         row = self.count
         attributes = self.attributes
         known = attributes.known
@@ -204,15 +211,17 @@ class SpanRows(Rows):
             return at + 6
         if tag == 0x5A:
             at, stop = span_of(buffer, at + 1, end)
-            self.events.setdefault(row, []).append(event(buffer, at, stop))
+            if self._has_room(row, stop - at):
+                self.events.setdefault(row, []).append(event(buffer, at, stop, self.cuts))
             return stop
         if tag == 0x6A:
             at, stop = span_of(buffer, at + 1, end)
-            self.links.setdefault(row, []).append(link(buffer, at, stop))
+            if self._has_room(row, stop - at):
+                self.links.setdefault(row, []).append(link(buffer, at, stop, self.cuts))
             return stop
         if tag == 0x1A:
             at, stop = span_of(buffer, at + 1, end)
-            self.trace_states[row] = text(buffer[at:stop])
+            self.trace_states[row] = self.cuts.text("trace state", buffer[at:stop])
             return stop
         counts = {0x50: self.dropped_attributes, 0x60: self.dropped_events, 0x70: self.dropped_links}.get(tag)
         if counts is not None:
@@ -220,6 +229,17 @@ class SpanRows(Rows):
             counts[row] = number % 2**32
             return at
         return skip(buffer, at)
+
+    def _has_room(self, row: int, size: int) -> bool:
+        """For one more event or link in this row."""
+        before = self.event_bytes.get(row, 0)
+        self.event_bytes[row] = before + size
+        if before + size <= EVENT_BYTES:
+            return True
+        self.cuts.counts["events"] += 1
+        if before <= EVENT_BYTES:
+            self.events.setdefault(row, []).append(left_out_event())
+        return False
 
     def _status(self, buffer: bytes, at: int, end: int, row: int) -> None:
         while at < end:
@@ -229,7 +249,7 @@ class SpanRows(Rows):
                 self.status_codes[row] = number if number < 3 else 0
             elif tag == 0x12:
                 at, stop = span_of(buffer, at + 1, end)
-                self.messages[row], at = text(buffer[at:stop]), stop
+                self.messages[row], at = self.cuts.text("status message", buffer[at:stop]), stop
             else:
                 at = skip(buffer, at)
 
@@ -256,6 +276,9 @@ class LogRows(Rows):
         self._clear()
 
     def item(self, buffer: bytes, at: int, end: int) -> None:
+        if end - at > ATTRIBUTE_BYTES:
+            buffer = self.cuts.slimmed(buffer, at, end, 0x32, ATTRIBUTE_BYTES)
+            at, end = 0, len(buffer)
         row = self.count
         time = observed = bytes(8)
         severity, severity_text = 0, b""
@@ -280,7 +303,10 @@ class LogRows(Rows):
                 severity_text, at = buffer[at:stop], stop
             elif tag == 0x2A:
                 at, stop = span_of(buffer, at + 1, end)
-                body, at = any_value(buffer, at, stop), stop
+                body = any_value(buffer, at, stop)
+                if stop - at > BODY:
+                    body = self.cuts.value("body" if isinstance(body, str) else "body map", body)
+                at = stop
             elif tag == 0x4A:
                 at, stop = span_of(buffer, at + 1, end)
                 trace_id, at = buffer[at:stop], stop
@@ -329,6 +355,6 @@ class LogRows(Rows):
             return at
         if tag == 0x62:
             at, stop = span_of(buffer, at + 1, end)
-            self.event_names[row] = text(buffer[at:stop])
+            self.event_names[row] = self.cuts.text("name", buffer[at:stop])
             return stop
         return skip(buffer, at)

@@ -25,6 +25,10 @@ _COUNTERS = {
         "Items the pipeline left out: undecodable, over a limit, not stored.",
         ("signal", "reason"),
     ),
+    "tracestitch_pipeline_truncated": (
+        "Texts that were too long and are kept in part; their mark says how much is gone.",
+        ("signal", "what"),
+    ),
 }
 _GAUGES = {
     "tracestitch_pipeline_lag_seconds": ("Age of the oldest received request not yet stored.", ()),
@@ -51,6 +55,9 @@ class PipelineMetrics(Collector):
 
     def dropped(self, signal: Signal, reason: str, count: int = 1) -> None:
         self._add("tracestitch_pipeline_dropped", (signal, reason), count)
+
+    def truncated(self, signal: Signal, what: str, count: int = 1) -> None:
+        self._add("tracestitch_pipeline_truncated", (signal, what), count)
 
     def lag(self, seconds: float) -> None:
         self._set("tracestitch_pipeline_lag_seconds", (), seconds)

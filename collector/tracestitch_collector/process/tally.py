@@ -51,6 +51,11 @@ class Tally:
             self._metrics.dropped(signal, reason, count)
             self._add("tracestitch_pipeline_dropped_total", count, signal=signal, reason=reason)
 
+    def cut(self, signal: Signal, what: str, count: int) -> None:
+        """Texts that were too long and are kept in part."""
+        self._metrics.truncated(signal, what, count)
+        self._add("tracestitch_pipeline_truncated_total", count, signal=signal, what=what)
+
     def duplicates(self, count: int) -> None:
         if count:
             self._add("tracestitch_pipeline_duplicate_requests_total", count)
