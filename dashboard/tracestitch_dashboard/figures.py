@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -65,6 +66,33 @@ def rate(number: float, seconds: float) -> str:
         if value >= 0.1:
             return f"{significant(value) if value < 1000 else count(value)}/{unit}"
     return f"{significant(number / seconds * 86_400)}/d"
+
+
+def rate_unit(numbers: Iterable[float], seconds: float) -> str:
+    """The unit for a column of rates: `s`; `min` where none of them reaches one a second."""
+    most = max(numbers, default=0)
+    return "s" if seconds <= 0 or most <= 0 or most >= seconds else "min"
+
+
+def rate_in(number: float, seconds: float, unit: str) -> str:
+    """The bare number for a column whose head names the unit."""
+    if number <= 0 or seconds <= 0:
+        return "0"
+    value = number / seconds * (60 if unit == "min" else 1)
+    return (
+        "<0.01"
+        if value < 0.01
+        else f"{value:.2f}"
+        if value < 10
+        else f"{value:.1f}"
+        if value < 1000
+        else count(value)
+    )
+
+
+def sentence(text: str) -> str:
+    """The text as the beginning of a line: its first letter is a capital one."""
+    return text[:1].upper() + text[1:]
 
 
 def size(number: float) -> str:

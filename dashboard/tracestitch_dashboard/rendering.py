@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import Response
 
-from tracestitch_dashboard import addresses, diff, figures, palette
+from tracestitch_dashboard import addresses, bars, diff, figures, palette
 from tracestitch_dashboard.timeline import naming
 
 FOLDER = Path(__file__).parent / "templates"
@@ -33,6 +33,7 @@ def environment(version: str) -> Environment:
         static=lambda name: f"/static/{name}?v={version}",
         moment=moment,
         icons=naming.ICONS,
+        rate_unit=figures.rate_unit,
     )
     made.filters.update(
         duration=figures.duration,
@@ -42,7 +43,11 @@ def environment(version: str) -> Environment:
         short=naming.shortened,
         tone=tone,
         per_second=figures.rate,
+        rate_in=figures.rate_in,
+        sentence=figures.sentence,
         tail=tail,
+        tail_of_name=lambda name: ".".join(naming.shortened(name, 300).split(".")[-2:]),
+        bar_parts=bars.parts,
         diffed=lambda fix: diff.lines(fix.before, fix.after),
     )
     return made

@@ -69,3 +69,23 @@ def test_rates_take_the_unit_in_which_they_are_a_number() -> None:
 def test_counts_have_thin_separators_and_sizes_a_unit() -> None:
     assert figures.count(18_204) == f"18{figures.THIN}204"
     assert [figures.size(number) for number in (12, 1_200_000_000)] == ["12 B", "1.2 GB"]
+
+
+def test_a_column_of_rates_has_one_unit() -> None:
+    assert figures.rate_unit([7200, 12], 3600) == "s"
+    assert figures.rate_unit([3599, 12], 3600) == "min"
+    assert figures.rate_unit([], 3600) == "s"
+    assert [figures.rate_in(number, 3600, "s") for number in (0, 12, 7200, 77_040, 9_000_000)] == [
+        "0",
+        "<0.01",
+        "2.00",
+        "21.4",
+        f"2{figures.THIN}500",
+    ]
+    assert figures.rate_in(143, 3600, "min") == "2.38"
+
+
+def test_a_sentence_begins_with_a_capital_letter() -> None:
+    assert figures.sentence("inventory runs its debugger") == "Inventory runs its debugger"
+    assert figures.sentence("61 queries") == "61 queries"
+    assert figures.sentence("") == ""

@@ -274,3 +274,27 @@ def test_the_filter_keeps_matches_and_what_they_lie_in() -> None:
         "      ConnectionResetError: payment gateway closed the connection",
         "      payment gateway closed the connection",
     ]
+
+
+def test_a_log_record_stands_at_its_moment_among_siblings_of_which_some_are_folded() -> None:
+    """Folding makes siblings fewer, which once hid that there were log records to sort in."""
+    t = TraceBuilder("order")
+    t.server("root", "/reserve", service="inventory", ms=100)
+    t.log("reserving", span="root", service="inventory", at=1)
+    t.span("check", parent="root", service="inventory", name="check", at=5, ms=10)
+    for number in range(5):
+        t.query(
+            f"movement-{number}",
+            "INSERT INTO movement VALUES (?)",
+            parent="root",
+            service="inventory",
+            at=40 + number * 4,
+            ms=2,
+            attributes={"db.query.summary": "INSERT movement"},
+        )
+    t.log("reserved", span="root", service="inventory", at=90)
+    rows = building.build(t.build(), (), {}).rows
+    beneath = [row for row in rows if row.parent == 0 and row.kind != "gap"]
+    assert [row.name for row in beneath] == ["reserving", "check", "INSERT movement", "reserved"]
+    starts = [row.start_ns for row in rows if row.parent == 0]
+    assert starts == sorted(starts)

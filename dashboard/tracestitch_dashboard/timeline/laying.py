@@ -75,7 +75,7 @@ def _beneath(
     beneath += ground.gaps.get(id(span), ())
     if item is ground.tree.main_root:
         beneath += stray
-    return sorted(beneath, key=_begins) if len(beneath) > len(item.children) else beneath
+    return sorted(beneath, key=_begins)
 
 
 def _is_logged(event: SpanEvent) -> bool:

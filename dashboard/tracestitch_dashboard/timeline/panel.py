@@ -78,8 +78,10 @@ class Panel:
 def panel(timeline: Timeline, row_id: str) -> Panel | None:
     """None when the trace has no such row (any more)."""
     row = next((row for row in timeline.rows if row.id == row_id), None)
-    if row is None:
-        return None
+    return None if row is None else panel_of(timeline, row)
+
+
+def panel_of(timeline: Timeline, row: Row) -> Panel:
     subject = row.subject
     if isinstance(subject, LogRecord):
         return _of_log(row, subject)
