@@ -136,8 +136,9 @@ class Receiver:
 
     def _report(self) -> Report:
         fault = self.counters.last_fault
+        trouble = self._log.trouble()
         problems = (
-            self._log.trouble(),
+            trouble,
             fault and f"the receiver failed on a request with {fault}; please report it",
         )
         return Report(
@@ -148,6 +149,7 @@ class Receiver:
                 "metrics": "accepted and counted as dropped: this version stores traces and logs",
             },
             problems=tuple(filter(None, problems)),
+            alarms={"The collector refuses data": trouble} if trouble else {},
         )
 
 

@@ -246,6 +246,11 @@ class Supervisor:
                 for child in self.children
                 if child.failures or (child.restarts and now_s - child.ended_at_s < SETTLED_S)
             ),
+            alarms={
+                f"The {child.program.name} is down": f"it ended {child.last_end} and is started again"
+                for child in self.children
+                if child.restarts and not child.ready
+            },
         )
 
     def _stop(self) -> None:

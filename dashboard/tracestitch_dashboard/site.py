@@ -16,6 +16,7 @@ from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.settings import Settings, is_loopback, url_host
 from tracestitch_collector.store.store import Arrival, Store
 from tracestitch_dashboard import addresses, period, rendering
+from tracestitch_dashboard.alarms import read_alarms
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import PageError
 from tracestitch_dashboard.page import Fragment, Page
@@ -93,6 +94,7 @@ class Site:
             "colours": ask.colours,
             "query": ask.query,
             "endpoint": _endpoint(ask.settings),
+            "alarms": read_alarms(ask.settings.data / "status", ask.now_ns),
         }
 
     def _render(

@@ -74,3 +74,36 @@ def test_the_receiver_tells_what_it_took_refused_and_dropped(tmp_path: Path) -> 
         sum(count for name, count in counters.items() if name.startswith("tracestitch_receiver_dropped")) == 1
     )
     assert "stores traces and logs" in status.report.facts["metrics"]
+
+
+def test_an_alarm_says_since_when_and_keeps_that_over_a_short_pause(tmp_path: Path) -> None:
+    now = {"ns": 0}
+    file = StatusFile(tmp_path, "receiver", clock_ns=lambda: now["ns"])
+
+    def since(second: int, *alarms: str) -> dict[str, int]:
+        now["ns"] = second * 1_000_000_000
+        file.write(Report(alarms=dict.fromkeys(alarms, f"at {second}")))
+        (status,) = read_all(tmp_path)
+        assert status.report.alarms == dict.fromkeys(alarms, f"at {second}")
+        return {name: ns // 1_000_000_000 for name, ns in status.alarm_since_ns.items()}
+
+    assert since(10, "full") == {"full": 10}
+    assert since(20, "full", "away") == {"full": 10, "away": 20}
+    assert since(30) == {}
+    assert since(40, "full") == {"full": 10}
+    assert since(200, "full") == {"full": 200}
+
+
+def test_where_the_disk_takes_nothing_new_the_text_goes_into_the_room_of_the_old(tmp_path: Path) -> None:
+    folder = tmp_path / "status"
+    file = StatusFile(folder, "receiver")
+    file.write(Report(counters={"a": 1}))
+    size = (folder / "receiver.json").stat().st_size
+    (folder / "receiver.tmp").mkdir()  # no draft can be written, whoever runs this test
+    file.write(Report(counters={"a": 2}, alarms={"The collector refuses data": "no space left"}))
+    (status,) = read_all(folder)
+    assert status.report.counters == {"a": 2}
+    assert status.report.alarms == {"The collector refuses data": "no space left"}
+    assert (folder / "receiver.json").stat().st_size == size
+    file.write(Report(facts={"much": "x" * size}))
+    assert read_all(folder) == (status,)

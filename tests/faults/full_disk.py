@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tests.support.ledger import Ledger
 from tests.support.server import Server, eventually, serving
+from tracestitch_dashboard.alarms import read_alarms
 
 REQUESTS = 60
 
@@ -26,6 +27,9 @@ class Seen:
     """Answers by status and Retry-After."""
     while_full: dict[str, int] = field(default_factory=dict)
     refusal: str = ""
+    alarms: list[str] = field(default_factory=list)
+    """On every page, while the disk is full."""
+    alarms_after: list[str] = field(default_factory=list)
     after: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
@@ -56,6 +60,10 @@ def send(server: Server, ledger: Ledger, source: random.Random) -> tuple[str, by
     return f"{answer.status} {answer.headers.get('Retry-After', '')}".strip(), text
 
 
+def alarms(server: Server) -> list[str]:
+    return [alarm.headline for alarm in read_alarms(server.data / "status", time.time_ns())]
+
+
 def main(disk: Path) -> Seen:
     seen, ledger, source = Seen(), Ledger(), random.Random(4)
 
@@ -69,10 +77,14 @@ def main(disk: Path) -> Seen:
         seen.while_full = several()
         seen.refusal = send(server, ledger, source)[1].decode("utf-8", "replace")
         time.sleep(3)  # the pipeline meets the full disk as well, again and again
+        eventually(lambda: send(server, ledger, source)[0] != "200" and alarms(server))
+        seen.alarms = alarms(server)
         ballast.unlink()
         eventually(lambda: send(server, ledger, source)[0] == "200")
         seen.after = several()
         seen.faults = ledger.faults(server.data)
+        eventually(lambda: not alarms(server))
+        seen.alarms_after = alarms(server)
     return seen
 
 

@@ -46,5 +46,7 @@ def test_a_full_disk_refuses_with_a_short_wait_loses_nothing_and_resumes_by_itse
     assert seen["before"] == {"200": REQUESTS}
     assert seen["while_full"] == {"503 1": REQUESTS}
     assert "free space" in seen["refusal"]
+    assert "The collector refuses data" in seen["alarms"]
+    assert seen["alarms_after"] == []
     assert seen["after"] == {"200": REQUESTS}
     assert seen["faults"] == []

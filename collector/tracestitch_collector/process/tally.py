@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
 from tracestitch_collector.status import Report
 
+STORE_AWAY = "The store takes no data"
+"""The headline of the alarm while that is so."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Key:
@@ -87,11 +90,19 @@ class Tally:
 
     def report(self) -> Report:
         with self._lock:
+            away = [self._problems[about] for about in ("store", "sync") if about in self._problems]
             counters: Mapping[str, float] = {
                 **{str(key): float(count) for key, count in self._counts.items()},
                 **self._gauges,
             }
-            return Report(counters=counters, facts=dict(self._facts), problems=tuple(self._problems.values()))
+            return Report(
+                counters=counters,
+                facts=dict(self._facts),
+                problems=tuple(self._problems.values()),
+                alarms={STORE_AWAY: f"{away[0].rstrip('.')}; what arrives is kept in the log"}
+                if away
+                else {},
+            )
 
     def _add(self, name: str, count: int, **labels: str) -> None:
         with self._lock:

@@ -36,4 +36,4 @@ def arriving(arrival: Arrival, now_ns: int) -> Arriving:
     )
 
 
-ARRIVAL = Fragment(path="/arrival", load=load, template="arrival.html")
+ARRIVAL = Fragment(path="/arrival", load=load, template="arrival_alone.html")

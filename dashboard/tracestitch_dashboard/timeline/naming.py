@@ -8,7 +8,7 @@ from tracestitch_collector.traces.repeats import callee_of, method_and_route
 from tracestitch_collector.traces.tree import Node
 from tracestitch_dashboard import figures
 
-LONGEST = 300
+LONGEST = 200
 """Characters of a name in a row: telemetry may be megabytes."""
 CACHES = ("redis", "memcached", "valkey")
 ICONS = {
