@@ -4,7 +4,7 @@ failure leaves behind on the span and on the exception."""
 from collections.abc import Callable, Mapping
 from types import FrameType
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
@@ -12,6 +12,9 @@ from tracestitch import contexts, frames, scrub, swallowed, tracing
 from tracestitch.spans import Span
 
 LONGEST_DESCRIPTION = 1_000
+# In the context of a thread that works for a request: the line that gave it its work. Where a thread runs a library's
+# function, no line of the user's own is in its stack.
+GIVEN_AT = context.create_key("tracestitch-given-at")
 
 
 def suppressed() -> bool:
@@ -31,7 +34,7 @@ def start(
     attributes: Mapping[str, AttributeValue],
 ) -> trace.Span:
     """A started span that is not current yet; the call site is looked up here, so call it in the user's stack."""
-    site = frames.user_frame()
+    site = frames.user_frame() or given_at()
     complete = dict(attributes)
     if site is not None:
         complete.update(frames.location_attributes(site))
@@ -40,7 +43,12 @@ def start(
 
 def location(elsewhere: Callable[[], FrameType | None]) -> frames.CodeLocation | None:
     """The line of user code that led here; `elsewhere` tells where to go on looking when the stack ends before it."""
-    return frames.user_frame() or _location_beneath(elsewhere())
+    return frames.user_frame() or _location_beneath(elsewhere()) or given_at()
+
+
+def given_at() -> frames.CodeLocation | None:
+    found = contexts.current().get(GIVEN_AT)
+    return found if isinstance(found, frames.CodeLocation) else None
 
 
 def _location_beneath(frame: FrameType | None) -> frames.CodeLocation | None:

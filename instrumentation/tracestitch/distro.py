@@ -40,5 +40,5 @@ _REPLACED = frozenset(
         "wsgi",
         "asgi",
     }
-    | {"exceptions"}
+    | {"exceptions", "threading"}
 )

@@ -65,7 +65,7 @@ class StatementObserver:
     def _start(self, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> trace.Span:
         text = statement if isinstance(statement, str) else str(statement)
         in_transaction = bool(context["connection"].in_atomic_block)
-        shape = self._statements.shape(text, in_transaction, frames.user_frame())
+        shape = self._statements.shape(text, in_transaction, frames.user_frame() or calls.given_at())
         span = tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
         if many and isinstance(params, Sized):
             span.set_attribute("db.operation.batch.size", len(params))

@@ -32,6 +32,8 @@ INSTRUMENTATIONS = (
     Instrumentation("urllib3", "urllib3.connectionpool", "tracestitch.urllib3", "patch_connection_pool"),
     Instrumentation("httpx", "httpx", "tracestitch.httpx", "patch_clients"),
     Instrumentation("celery", "celery.app.base", "tracestitch.celery", "patch_app"),
+    Instrumentation("threading", "threading", "tracestitch.threads", "patch_threads"),
+    Instrumentation("threading", "concurrent.futures.thread", "tracestitch.threads", "patch_pools"),
 )
 
 

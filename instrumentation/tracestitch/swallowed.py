@@ -107,11 +107,14 @@ def mark(failure: object) -> None:
     span = trace.get_current_span()
     if not span.is_recording() or len(WATCH.pending) >= MOST_SPANS or not hasattr(failure, "__dict__"):
         return
-    marks = WATCH.pending.setdefault(span.get_span_context().span_id, [])
+    span_id = span.get_span_context().span_id
+    marks = WATCH.pending.setdefault(span_id, [])
     if len(marks) < MOST_PER_SPAN:
         new = Mark()
         marks.append(new)
         vars(failure)[_KEY] = new
+    if not span.is_recording():  # another thread has ended it meanwhile, and will not ask again
+        WATCH.pending.pop(span_id, None)
 
 
 def logged(record: LogRecord) -> None:
