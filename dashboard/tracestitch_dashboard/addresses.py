@@ -18,6 +18,7 @@ def service_path(name: str) -> str:
         name == "-"
         or name.endswith(".json")
         or "%" in name
+        or not name.isprintable()
         or any(p in ("", ".", "..") for p in name.split("/"))
     )
     if misread:

@@ -19,6 +19,8 @@ class Page:
     load: Callable[[Ask], Any]
     """Asks the store and returns what template and twin are made from. Runs in a thread. Raises PageError."""
     to_json: Callable[[Any], Any]
+    parameters: tuple[str, ...] = ()
+    """What its address may say beside the time range; anything else is refused, so that a slip is noticed."""
     in_navigation: bool = False
 
 

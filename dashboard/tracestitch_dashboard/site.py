@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -50,7 +51,10 @@ class Site:
             for piece in FRAGMENTS
         ]
         pages = [Route(page.path, self.guarded(self._page(page), is_json=False)) for page in PAGES]
-        return pieces + twins + pages
+        routes = pieces + twins + pages
+        for route in routes:  # a service may have a line break in its name
+            route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
+        return routes
 
     def ask(self, request: Request) -> Ask:
         now_ns = self._clock_ns()
@@ -66,8 +70,13 @@ class Site:
             query=query,
         )
 
+    def _understood(self, page: Page, request: Request) -> Ask:
+        ask = self.ask(request)
+        ask.refuse_unknown(page.parameters)
+        return ask
+
     def _twin(self, page: Page) -> Callable[[Request], Response]:
-        return lambda request: rendering.as_json(page.to_json(page.load(self.ask(request))))
+        return lambda request: rendering.as_json(page.to_json(page.load(self._understood(page, request))))
 
     def _piece(self, piece: Fragment) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
@@ -82,7 +91,7 @@ class Site:
 
     def _page(self, page: Page) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
-            ask = self.ask(request)
+            ask = self._understood(page, request)
             return self._render(page.template, page.name, request, ask, model=page.load(ask))
 
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -212,6 +213,11 @@ def test_the_time_range_goes_along_with_every_link_of_the_bar(client: TestClient
         ("/traces?limit=0", 400, "whole number"),
         ("/traces?limit=99999999999999999999", 400, "whole number"),
         ("/logs?trace=zz", 400, "is not a trace id"),
+        ("/logs?cursor=zz", 400, "“cursor” is “zz”"),
+        ("/traces?cursor=7", 400, "“cursor” is “7”"),
+        ("/traces?sevice=a&service=b&x=", 400, "This page knows no “sevice”, “x”"),
+        (f"/traces/{example_shop.TRACE_ID}?spam=1", 400, "knows no “spam”"),
+        ("/status?cursor=1", 400, "knows no “cursor”"),
     ],
 )
 def test_what_cannot_be_answered_is_said_on_a_page_of_its_own(
@@ -228,6 +234,10 @@ def test_a_twin_says_it_as_json(client: TestClient) -> None:
     assert answer.status_code == 400
     assert answer.json()["error"] == "That address does not make sense"
     assert client.get("/nope.json").json()["error"] == "Not found"
+    for page in ("/traces", "/logs"):
+        bad, unknown = client.get(f"{page}.json?cursor=x"), client.get(f"{page}.json?colour=red")
+        assert (bad.status_code, unknown.status_code) == (400, 400)
+        assert "knows no “colour”" in unknown.json()["detail"]
 
 
 def test_a_store_that_is_away_is_said_with_503(client: TestClient, store: MemoryStore) -> None:
@@ -268,7 +278,10 @@ def test_the_search_box_leads_to_what_was_named(client: TestClient) -> None:
     assert leads("db.system.name=redis error") == "/traces?q=db.system.name%3Dredis+error"
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b?c#d", "x.json", "..", ".", "-", "", "ü", "%2e%2e", "<b>"])
+@pytest.mark.parametrize(
+    "name",
+    ["a/b", "a b?c#d", "x.json", "..", ".", "-", "", "ü", "%2e%2e", "<b>", "a\nb", "\r\n", "a//b", "/"],
+)
 def test_a_service_of_any_name_has_a_page(client: TestClient, store: MemoryStore, name: str) -> None:
     from tests.support.telemetry import span
     from tracestitch_dashboard.addresses import service_path
@@ -276,6 +289,8 @@ def test_a_service_of_any_name_has_a_page(client: TestClient, store: MemoryStore
     store.spans.append(span(service=name, start_ns=example_shop.NOW_NS - 10**9))
     answer = client.get(service_path(name))
     assert answer.status_code == 200
+    if name not in ("", "-", ".", "..", "/", "%2e%2e", "x.json"):  # what a browser makes of a typed address
+        assert client.get(f"/services/{quote(name, safe='')}").status_code == 200
     assert client.get("/services").status_code == 200
 
 

@@ -89,10 +89,10 @@ class MemoryStore:
         }
         order = orders[query.order]
         found.sort(key=lambda summary: (order(summary), summary.trace_id))
-        skipped = int(query.cursor or 0)
+        skipped = int((query.cursor or "0").partition("-")[0])
         page = found[skipped : skipped + query.limit]
         more = skipped + query.limit < len(found)
-        return TracePage(traces=tuple(page), next_cursor=str(skipped + query.limit) if more else "")
+        return TracePage(traces=tuple(page), next_cursor=f"{skipped + query.limit}-0" if more else "")
 
     def _summary(self, trace_id: str) -> TraceSummary:
         spans = sorted((s for s in self.spans if s.trace_id == trace_id), key=lambda span: span.start_ns)
@@ -116,11 +116,11 @@ class MemoryStore:
     def search_logs(self, query: LogQuery) -> LogPage:
         self._answer()
         found = sorted((r for r in self.logs if _log_matches(r, query)), key=lambda r: -r.time_ns)
-        skipped = int(query.cursor or 0)
+        skipped = int((query.cursor or "0").partition("-")[0])
         more = skipped + query.limit < len(found)
         return LogPage(
             records=tuple(found[skipped : skipped + query.limit]),
-            next_cursor=str(skipped + query.limit) if more else "",
+            next_cursor=f"{skipped + query.limit}-0" if more else "",
         )
 
     def services(self, window: Window) -> tuple[ServiceSummary, ...]:

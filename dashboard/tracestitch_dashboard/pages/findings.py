@@ -91,6 +91,7 @@ PAGE = Page(
     path="/findings",
     twin="/findings.json",
     template="findings.html",
+    parameters=("state", "service", "severity", "pitfall"),
     load=load,
     to_json=to_document,
     in_navigation=True,

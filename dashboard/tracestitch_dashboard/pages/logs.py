@@ -56,7 +56,7 @@ def load(ask: Ask) -> Logs:
         text=ask.text("text"),
         trace_id=trace_id,
         limit=ask.number("limit", LIMIT, MOST),
-        cursor=ask.text("cursor"),
+        cursor=ask.cursor(),
     )
     page = ask.store.search_logs(query)
     columns, label = _histogram(page)
@@ -116,6 +116,7 @@ PAGE = Page(
     path="/logs",
     twin="/logs.json",
     template="logs.html",
+    parameters=("level", "trace", "service", "text", "limit", "cursor"),
     load=load,
     to_json=to_document,
     in_navigation=True,

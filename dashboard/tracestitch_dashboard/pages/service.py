@@ -42,7 +42,7 @@ class Service:
 
 
 def load(ask: Ask) -> Service:
-    name = ask.text("name") if ask.path["name"] == "-" else ask.path["name"]
+    name = ask.query.get("name", "") if ask.path["name"] == "-" else ask.path["name"]
     window = ask.period.window
     summary = next((found for found in ask.store.services(window) if found.service == name), None)
     inventories = tuple(item for item in runtime.read(ask.store, ask.now_ns) if item.service == name)
@@ -119,6 +119,7 @@ PAGE = Page(
     path="/services/{name:path}",
     twin="/services/{name:path}.json",
     template="service.html",
+    parameters=("name",),
     load=load,
     to_json=to_document,
 )

@@ -105,6 +105,7 @@ PAGE = Page(
     path="/services",
     twin="/services.json",
     template="services.html",
+    parameters=("sort", "service"),
     load=load,
     to_json=to_document,
     in_navigation=True,

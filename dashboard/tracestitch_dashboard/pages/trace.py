@@ -112,6 +112,7 @@ PAGE = Page(
     path="/traces/{trace_id}",
     twin="/traces/{trace_id}.json",
     template="trace.html",
+    parameters=viewing.PARAMETERS,
     load=load,
     to_json=lambda page: document.twin(page.timeline),
 )

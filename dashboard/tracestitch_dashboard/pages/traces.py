@@ -80,7 +80,7 @@ def query_of(ask: Ask, typed: Words) -> TraceQuery:
         roots_only=ask.text("roots") == "1",
         order="slowest" if order == "slowest" else "most_spans" if order == "most_spans" else "newest",
         limit=ask.number("limit", LIMIT, MOST),
-        cursor=ask.text("cursor") if order == "newest" else "",
+        cursor=ask.cursor() if order == "newest" else "",
     )
 
 
@@ -123,6 +123,7 @@ PAGE = Page(
     path="/traces",
     twin="/traces.json",
     template="traces.html",
+    parameters=("q", "service", "operation", "min", "max", "error", "roots", "order", "limit", "cursor"),
     load=load,
     to_json=to_document,
     in_navigation=True,

@@ -16,6 +16,7 @@ SWITCHES = ("logs", "path", "fold", "gaps")
 """On unless the address says `=0`."""
 TABS = ("summary", "attributes", "call", "logs", "stack", "raw")
 VIEWS = ("timeline", "table")
+PARAMETERS = (*SWITCHES, "skew", "zoom", "toggled", "span", "tab", "filter", "view")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
