@@ -16,6 +16,8 @@ from tracestitch_dashboard.timeline.view import NS_PER_MS, View
 TICKS = 6
 THINNEST = 0.12
 """Percent: about a pixel."""
+LETTER = 1.3
+"""Percent that a letter of a label takes on an axis of 500 pixels: a narrow one."""
 POINTS = ("log", "exception")
 
 
@@ -91,7 +93,7 @@ def bar(row: Row, frame: Frame, view: View) -> Bar:
     left = frame.percent(row.start_ns + shift)
     right = max(frame.percent(row.end_ns + shift), left)
     solid = _parts(row.solid, frame, shift)
-    side, x = _label_place(left, right, solid)
+    side, x = _label_place(left, right, solid, len(row.label))
     return Bar(
         whole=_part(left, right),
         solid=solid,
@@ -108,12 +110,14 @@ def _log_ticks(row: Row, frame: Frame, shift: int) -> tuple[tuple[float, str], .
     return tuple((x, level) for x, level in found if 0 <= x <= 100)
 
 
-def _label_place(left: float, right: float, solid: tuple[Part, ...]) -> tuple[str, float]:
-    if right <= 78:
+def _label_place(left: float, right: float, solid: tuple[Part, ...], letters: int) -> tuple[str, float]:
+    room = min(max(LETTER * letters, 22), 60)
+    if right <= 100 - room:
         return "after", max(right, 0)
-    if left >= 24:
+    if left >= room + 2:
         return "before", min(left, 100)
-    return "inside", _lightest(max(left, 0), min(right, 100), solid)
+    lightest = _lightest(max(left, 0), min(right, 100), solid)
+    return "inside", min(lightest, max(left, 100 - room, 0))
 
 
 def _lightest(left: float, right: float, solid: tuple[Part, ...]) -> float:

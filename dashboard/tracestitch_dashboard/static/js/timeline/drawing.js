@@ -30,6 +30,9 @@ function niceStep(least) {
   return 10 * power;
 }
 
+// Percent that a letter of a label takes on an axis of 500 pixels: a narrow one.
+const LETTER = 1.3;
+
 export function barOf(row, frame, view) {
   const shift = view.skew ? row.w || 0 : 0;
   const left = percent(frame, row.a + shift);
@@ -37,9 +40,10 @@ export function barOf(row, frame, view) {
   const solid = parts(row.o, frame, shift);
   let side = "inside";
   let x = 0;
-  if (right <= 78) [side, x] = ["after", Math.max(right, 0)];
-  else if (left >= 24) [side, x] = ["before", Math.min(left, 100)];
-  else x = lightest(Math.max(left, 0), Math.min(right, 100), solid);
+  const room = Math.min(Math.max(LETTER * (row.l || "").length, 22), 60);
+  if (right <= 100 - room) [side, x] = ["after", Math.max(right, 0)];
+  else if (left >= room + 2) [side, x] = ["before", Math.min(left, 100)];
+  else x = Math.min(lightest(Math.max(left, 0), Math.min(right, 100), solid), Math.max(left, 100 - room, 0));
   return {
     whole: part(left, right),
     solid,
