@@ -31,7 +31,7 @@ from tracestitch_collector.receive.protocol import protocol_class
 from tracestitch_collector.receive.side import PATHS, settings_key, side_app
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.sockets import bind, inherited, port_of
-from tracestitch_collector.status import Report, StatusFile
+from tracestitch_collector.status import STORE_AWAY, Report, StatusFile, read_one
 
 TROUBLE_S = 5.0
 """A failed write is said for so long; without traffic nobody would find out that it is over."""
@@ -97,8 +97,14 @@ class Receiver:
         return side_app(
             settings_key(self._settings.data / "agent.key"),
             self._log.trouble,
+            self._store_away,
             lambda accept: exposed(self.counters, socket_path, accept),
         )
+
+    def _store_away(self) -> str:
+        """As the pipeline says; it is the one who knows."""
+        said = read_one(self._settings.data / "status", "pipeline")
+        return "" if said is None or said.is_stale(time.time_ns()) else said.report.alarms.get(STORE_AWAY, "")
 
     def _uvicorn_config(self, deadlines: Mapping[str, float]) -> uvicorn.Config:
         return uvicorn.Config(

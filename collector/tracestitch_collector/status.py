@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PERIOD_S = 1.0
+STORE_AWAY = "The store takes no data"
+"""The headline of the pipeline's alarm while that is so."""
 SAME_ALARM_NS = 60_000_000_000
 """An alarm that comes back within this time has lasted all along."""
 BLOCK_BYTES = 4096
@@ -114,6 +116,10 @@ def read_all(folder: Path) -> tuple[ProcessStatus, ...]:
     """What every process said last, by name. Files that cannot be read are left out."""
     found = (_read(path) for path in sorted(folder.glob("*.json")))
     return tuple(status for status in found if status)
+
+
+def read_one(folder: Path, process: str) -> ProcessStatus | None:
+    return _read(folder / f"{process}.json")
 
 
 def _read(path: Path) -> ProcessStatus | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tracestitch import __version__
 
@@ -125,8 +125,33 @@ def run(arguments: list[str]) -> int:
         return _complain(f"the command {command[0]!r} was not found on PATH.", code=127)
     environ = dict(os.environ)
     prepare(environ, options.service, options.environment, options.endpoint, os.getcwd())
+    problem = endpoint_problem(environ)
+    if problem:  # the app matters more than its telemetry: it runs
+        print(f"tracestitch: {problem}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     return os.execve(program, command, environ)  # noqa: S606 - the point of this command
+
+
+def endpoint_problem(environ: Mapping[str, str]) -> str:
+    """Why nothing could ever be sent, in words; empty when it can."""
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "TRACESTITCH_ENDPOINT"):
+        endpoint = environ.get(name, "")
+        if endpoint:
+            break
+    else:
+        return ""
+    try:
+        parts = urlsplit(endpoint)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if is_usable:
+        return ""
+    shown = endpoint.rpartition("@")[2][:200]  # credentials are for nobody's eyes
+    return (
+        f"the endpoint {shown!r} is no http:// or https:// address, so nothing will be sent; "
+        "one looks like http://127.0.0.1:4318. The app runs all the same."
+    )
 
 
 def prepare(

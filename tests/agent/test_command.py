@@ -69,6 +69,22 @@ def test_run_ends_as_the_command_ends() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (7, "['--help']\n", "")
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["nonsense", "collector:4318", "grpc://u:secret@c:1", "http://", "http://c:x"]
+)
+def test_an_endpoint_that_is_none_is_said_once_and_the_app_runs(endpoint: str) -> None:
+    script = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1)'], check=True); print(2)"
+    )
+    done = run_to_end(
+        [*TRACESTITCH, "run", "--endpoint", endpoint, "python", "-c", script], environ=environment(None)
+    )
+
+    assert (done.returncode, done.stdout) == (0, "1\n2\n")
+    assert done.stderr.count("is no http:// or https:// address") == 1
+    assert "secret" not in done.stderr
+
+
 def test_the_environment_is_prepared_for_children() -> None:
     environ = {
         "PYTHONPATH": os.pathsep.join([LAUNCH_FOLDER, "/mine"]),

@@ -24,6 +24,7 @@ from tests.support.receiver import Answer, RunningReceiver, receiving
 from tracestitch_collector.log import Kind
 from tracestitch_collector.receive import intake
 from tracestitch_collector.receive.limits import MIB, check_json
+from tracestitch_collector.status import STORE_AWAY, Report, StatusFile
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -415,3 +416,18 @@ def test_the_agents_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
 def test_health_and_readiness_are_told(receiver: RunningReceiver) -> None:
     assert receiver.request("GET", "/healthz").status == 200
     assert json.loads(receiver.request("GET", "/readyz").body) == {"ready": True}
+
+
+def test_it_stays_ready_while_the_store_is_away_and_says_so(tmp_path: Path) -> None:
+    with receiving(tmp_path) as running:
+        pipeline = StatusFile(tmp_path / "status", "pipeline")
+        pipeline.write(Report(alarms={STORE_AWAY: "Elasticsearch cannot be reached"}))
+        answer = running.request("GET", "/readyz")
+        assert answer.status == 200
+        assert json.loads(answer.body) == {
+            "ready": True,
+            "store": "unavailable, buffering",
+            "why": "Elasticsearch cannot be reached",
+        }
+        pipeline.write(Report())
+        assert json.loads(running.request("GET", "/readyz").body) == {"ready": True}

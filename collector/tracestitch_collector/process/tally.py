@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
-from tracestitch_collector.status import Report
-
-STORE_AWAY = "The store takes no data"
-"""The headline of the alarm while that is so."""
+from tracestitch_collector.status import STORE_AWAY, Report
 
 
 @dataclass(frozen=True, slots=True)

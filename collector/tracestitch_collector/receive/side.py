@@ -20,9 +20,11 @@ _CODES = {404: Code.NOT_FOUND, 405: Code.UNIMPLEMENTED}
 def side_app(
     key: str,
     unready: Callable[[], str],
+    store_away: Callable[[], str],
     exposed: Callable[[str], Awaitable[tuple[bytes, str]]],
 ) -> FastAPI:
-    """`unready` says why nothing can be accepted now, or nothing; `exposed` is the text of /metrics and its
+    """`unready` says why nothing can be accepted now, `store_away` why what is accepted waits in the log, each
+    nothing when all is well; `exposed` is the text of /metrics and its
     type for an Accept header."""
     # Telemetry off: a collector that traced itself would never come to rest.
     app = FastAPI(
@@ -45,7 +47,11 @@ def side_app(
         why = unready()
         if why:
             return JSONResponse({"ready": False, "why": why}, status_code=503, headers={"retry-after": "1"})
-        return JSONResponse({"ready": True})
+        # Still ready: what is taken is durable in the log, and whoever sends must not turn away.
+        waits = store_away()
+        return JSONResponse(
+            {"ready": True, "store": "unavailable, buffering", "why": waits} if waits else {"ready": True}
+        )
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:
