@@ -74,13 +74,20 @@ def from_environment(environ: Mapping[str, str], working_folder: str) -> AgentSe
         timeout_s=_number(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", 5.0),
         gzip=environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip").strip().lower() == "gzip",
         certificate=environ.get("OTEL_EXPORTER_OTLP_CERTIFICATE") or None,
-        batch_delay_s=_number(environ, "OTEL_BSP_SCHEDULE_DELAY", 200.0) / 1000,
+        batch_delay_s=_number(environ, "OTEL_BSP_SCHEDULE_DELAY", _batch_delay_ms(environ)) / 1000,
         queue_items=max(64, int(_number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 8192))),
         queue_bytes=16 * 1024 * 1024,
         exit_budget_s=0.5,
         disabled=frozenset(_list(environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ""))),
         complaints=tuple(_complaints(environ)),
     )
+
+
+def _batch_delay_ms(environ: Mapping[str, str]) -> float:
+    """Shorter in the child of a reloader: when somebody ends the parent, the parent kills the child, and what the
+    child has not sent by then is lost."""
+    reloaded = "true" in (environ.get("RUN_MAIN"), environ.get("WERKZEUG_RUN_MAIN"))
+    return 50.0 if reloaded else 200.0
 
 
 def app_packages(environ: Mapping[str, str]) -> list[str]:

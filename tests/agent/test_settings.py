@@ -113,3 +113,10 @@ def test_the_apps_packages_come_from_the_setting_and_from_django() -> None:
     environ = {"TRACESTITCH_APP_PACKAGES": "a, b.c", "DJANGO_SETTINGS_MODULE": "shop.settings"}
 
     assert app_packages(environ) == ["a", "b.c", "shop"]
+
+
+@pytest.mark.parametrize("mark", ["RUN_MAIN", "WERKZEUG_RUN_MAIN"])
+def test_the_child_of_a_reloader_may_be_killed_and_sends_sooner(mark: str) -> None:
+    assert settings().batch_delay_s == 0.2
+    assert settings(**{mark: "true"}).batch_delay_s == 0.05
+    assert settings(**{mark: "true", "OTEL_BSP_SCHEDULE_DELAY": "1000"}).batch_delay_s == 1.0
