@@ -183,7 +183,7 @@ def start(
 
     def run() -> None:
         pause_s = 1.0
-        while not stopping.wait(pause_s):
+        while not _told_within(stopping, pause_s, lambda: status.write(checking.report())):
             try:
                 checking.run_once(clock_ns())
             except Exception as error:  # a bug of ours must not end the loop in silence
@@ -201,6 +201,16 @@ def start(
             log.close()
 
     return stop
+
+
+def _told_within(stopping: threading.Event, seconds: float, meanwhile: Callable[[], None]) -> bool:
+    """Whether told to stop. Each second says that we are alive: who says nothing for long counts as hanging."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if stopping.wait(min(left, 1.0)):
+            return True
+        meanwhile()
+    return stopping.is_set()
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
