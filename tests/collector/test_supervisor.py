@@ -132,6 +132,14 @@ def test_it_tells_its_addresses_in_one_line_when_it_is_ready_and_ends_in_time(tm
     assert not (tmp_path / "run" / "addresses.json").exists()
 
 
+def test_its_processes_are_told_to_give_memory_back(tmp_path: Path) -> None:
+    with serving(tmp_path, "collector") as server:
+        pids = eventually(lambda: server.pids() if len(server.pids()) == 3 else None)
+        variables = Path(f"/proc/{pids['pipeline']}/environ").read_bytes().split(b"\0")
+    assert b"ARROW_DEFAULT_MEMORY_POOL=system" in variables
+    assert b"MALLOC_ARENA_MAX=2" in variables
+
+
 def test_a_second_one_on_the_same_folder_is_refused_in_one_line_and_the_first_goes_on(tmp_path: Path) -> None:
     with serving(tmp_path, "collector") as server:
         eventually(lambda: server.addresses)
