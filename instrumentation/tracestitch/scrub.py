@@ -33,6 +33,7 @@ _KNOWN_TOKENS = re.compile(
     r"|-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8192}(?:-----END [A-Z ]{0,32}PRIVATE KEY-----)?"
 )
 _CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
+_DEBUGGER_PIN = re.compile(r"(Debugger PIN: )[\d-]{3,32}")
 _HEADER = re.compile(
     r"\b((?:proxy-)?authorization|(?:set-)?cookie)([\"']?\s{0,4}[:=]\s{0,4}[\"']?)([^\r\n\"']{1,8192})",
     re.IGNORECASE,
@@ -152,6 +153,8 @@ def _scrub(text: str) -> str:
         text = _QUOTED_STATEMENT.sub(lambda found: found[1] + template(found[2]), text)
     if "[parameters: " in text or "Key (" in text or "Duplicate entry" in text:
         text = _DATABASE_VALUES.sub(_database_value, text)
+    if "Debugger PIN: " in text:  # Werkzeug logs it: who reads it can run code in the process
+        text = _DEBUGGER_PIN.sub(rf"\1{REDACTED}", text)
     if _holds(text, _TOKEN_STARTS):
         text = _KNOWN_TOKENS.sub(REDACTED, text)
     if _holds(text.lower(), _HINTS):

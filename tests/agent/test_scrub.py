@@ -146,3 +146,7 @@ def test_hostile_text_takes_no_longer_than_its_length(unit: str) -> None:
 
 def test_a_text_too_long_to_read_is_cut() -> None:
     assert len(scrub_text("a" * 1_000_000)) < 17_000
+
+
+def test_the_pin_of_werkzeugs_debugger_does_not_leave() -> None:
+    assert scrub_text(" * Debugger PIN: 868-747-340") == " * Debugger PIN: REDACTED"

@@ -134,6 +134,8 @@ def test_it_tells_its_addresses_in_one_line_when_it_is_ready_and_ends_in_time(tm
 
 def test_its_processes_are_told_to_give_memory_back(tmp_path: Path) -> None:
     with serving(tmp_path, "collector") as server:
+        assert server.process.stdout is not None
+        assert "ready" in server.process.stdout.readline()
         pids = eventually(lambda: server.pids() if len(server.pids()) == 3 else None)
         variables = Path(f"/proc/{pids['pipeline']}/environ").read_bytes().split(b"\0")
     assert b"ARROW_DEFAULT_MEMORY_POOL=system" in variables

@@ -68,11 +68,35 @@ def _between_services(evidence: Evidence) -> Iterator[Finding]:
     newest: dict[str, Process] = {}
     for process in sorted(_processes(evidence), key=lambda one: one.inventory.time_ns):
         newest[process.inventory.service] = process
-    names = {name for process in newest.values() for name in process.packages}
-    for name in sorted(names):
-        versions = {s: p.packages[name] for s, p in newest.items() if name in p.packages}
-        if len(versions) > 1 and not _is_tool(name) and _drifts(name, versions.values()):
-            yield _drift_finding(evidence, name, versions)
+    for system in _systems(evidence, newest):
+        together = {service: newest[service] for service in system}
+        names = {name for process in together.values() for name in process.packages}
+        for name in sorted(names):
+            versions = {s: p.packages[name] for s, p in together.items() if name in p.packages}
+            if len(versions) > 1 and not _is_tool(name) and _drifts(name, versions.values()):
+                yield _drift_finding(evidence, name, versions)
+
+
+def _systems(evidence: Evidence, newest: Mapping[str, Process]) -> list[tuple[str, ...]]:
+    """The services in groups that work together: they were seen in one trace or name one namespace. Two apps
+    that merely send to the same collector owe each other nothing."""
+    group = {service: {service} for service in newest}
+
+    def join(services: Iterable[str]) -> None:
+        known = [service for service in services if service in group]
+        merged = set().union(*(group[service] for service in known))
+        for service in merged:
+            group[service] = merged
+
+    for trace in evidence.traces:
+        join({span.service for span in trace.spans})
+    by_namespace: dict[object, list[str]] = {}
+    for service, process in newest.items():
+        by_namespace.setdefault(process.inventory.resource.get("service.namespace"), []).append(service)
+    for namespace, services in by_namespace.items():
+        if namespace:
+            join(services)
+    return sorted({tuple(sorted(services)) for services in group.values()})
 
 
 def _processes(evidence: Evidence) -> Iterator[Process]:
@@ -111,7 +135,7 @@ def _drift_finding(evidence: Evidence, name: str, versions: Mapping[str, str]) -
     severity: Severity = "important" if name in MINOR_MATTERS else "normal"
     text = f"{name} {odd_version} in {wording.listed(odd_services)}, {usual_version} in {wording.listed(usual_services)}"
     return Finding(
-        fingerprint=fingerprint(ID, name),
+        fingerprint=fingerprint(ID, name, min(versions)),
         check=ID,
         pitfall=PITFALL,
         severity=severity,
