@@ -11,17 +11,20 @@ PYTEST ?=
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check format docs lock bench wheel clean
+.PHONY: help demo test test-agent check format docs lock bench wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/.ready $(PRICING)/.ready ## the demo shop with everything in it; ONCE=1 for one bounded, verified round, PORTS=0 for free ports
 	@$(DEMO)/bin/python -m tracestitch_demo.run $(if $(ONCE),--once) $(if $(PORTS),--port-base $(PORTS))
 
 test: check ## everything: format, lint, types, borders, then all tests with real servers and a real browser
 	$(BIN)/pytest $(PYTEST)
+
+test-agent: $(VENV)/.ready ## the agent under every server, worker and library of docs/agent-matrix.md, which it rewrites
+	UPDATE_DOCS=1 $(BIN)/pytest -m matrix tests/matrix $(PYTEST)
 
 check: $(VENV)/.ready ## the fast part of `make test`: format, lint, types, borders
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from tests.support.agent import REPOSITORY
 
 def newer_python(minor: str, packages: Sequence[str]) -> Path:
     """The interpreter of an environment that is made once and kept; where there is none, the test is skipped."""
-    base = _interpreter(minor)
+    base = interpreter(minor)
     if base is None:
         pytest.skip(f"there is no Python {minor} here")
     pinned = [f"{name}=={version(name)}" for name in sorted({*packages, "opentelemetry-distro", "wrapt"})]
@@ -36,7 +36,7 @@ def newer_python(minor: str, packages: Sequence[str]) -> Path:
     return python
 
 
-def _interpreter(minor: str) -> str | None:
+def interpreter(minor: str) -> str | None:
     """The first that runs: a version manager may have a name on PATH that only says what it lacks."""
     kept = Path.home() / ".pyenv" / "versions"
     candidates = [f"python{minor}", *map(str, sorted(kept.glob(f"{minor}.*/bin/python{minor}")))]

@@ -1,0 +1,5 @@
+"""The cells of libraries."""
+
+from tests.matrix.cell import Cell
+
+CELLS: tuple[Cell, ...] = ()

@@ -1,0 +1,5 @@
+"""The cells of servers."""
+
+from tests.matrix.cell import Cell
+
+CELLS: tuple[Cell, ...] = ()

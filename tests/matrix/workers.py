@@ -1,0 +1,5 @@
+"""The cells of workers."""
+
+from tests.matrix.cell import Cell
+
+CELLS: tuple[Cell, ...] = ()
