@@ -1,10 +1,11 @@
 """Reaching into a library when the app imports it, and never importing one that the app does not use."""
 
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
-
-import wrapt
 
 from tracestitch.safety import guard
 
@@ -18,7 +19,80 @@ def on_import(module_name: str, patch: Callable[[ModuleType], None]) -> None:
         with guard(f"instrumenting {module_name}"):
             patch(module)
 
-    wrapt.register_post_import_hook(apply, module_name)
+    _WATCH.wait_for(module_name, apply)
+
+
+class _Watch:
+    """Stands first among the finders and looks at nothing but the modules that are waited for."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[Callable[[ModuleType], None]]] = {}
+        self._looking = threading.local()
+
+    def wait_for(self, name: str, apply: Callable[[ModuleType], None]) -> None:
+        module = sys.modules.get(name)
+        if module is not None:
+            apply(module)
+            return
+        self._waiting.setdefault(name, []).append(apply)
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self._waiting or getattr(self._looking, "name", None) == name:
+            return None  # the second: another agent's finder asks all finders again
+        self._looking.name = name
+        try:
+            spec = self._found_by_the_others(name, path, target)
+        finally:
+            self._looking.name = None
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            stand_in: Any = _Loader(spec.loader, self)
+            spec.loader = stand_in
+        return spec
+
+    def _found_by_the_others(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in list(sys.meta_path):
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+            if spec is not None:
+                return spec
+        return None
+
+    def loaded(self, module: ModuleType) -> None:
+        for apply in self._waiting.pop(module.__name__, ()):
+            apply(module)
+
+
+class _Loader:
+    """The module's own loader, and then the patches; the module never sees any but its own."""
+
+    def __init__(self, loader: Any, watch: _Watch) -> None:
+        self._loader = loader
+        self._watch = watch
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_loader", "_watch"):  # a copy that is still empty
+            raise AttributeError(name)
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._watch.loaded(module)
+
+
+_WATCH = _Watch()
 
 
 def replace(owner: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:

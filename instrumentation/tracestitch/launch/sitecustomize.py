@@ -6,14 +6,17 @@ may start an interpreter other than its own.
 
 def _run_the_users():
     # type: () -> None
-    import importlib.machinery
     import importlib.util
     import os
     import sys
 
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or os.curdir) != here]
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", sys.path)
+    for finder in list(sys.meta_path):
+        find = getattr(finder, "find_spec", None)
+        spec = find("sitecustomize", None, None) if find is not None else None
+        if spec is not None:
+            break
     if spec is None or spec.loader is None or spec.origin == __file__:
         return
     module = importlib.util.module_from_spec(spec)
@@ -23,18 +26,36 @@ def _run_the_users():
 
 def _start_the_agent():
     # type: () -> None
+    import importlib.util
+    import sys
+
+    if sys.version_info < (3, 11):  # noqa: UP036 - not everywhere does pip choose this interpreter
+        return
     try:
-        import os
+        spec = importlib.util.find_spec("tracestitch")
+        if spec is None or spec.origin is None:  # a folder of that name is not the agent
+            _start_the_one_beside()
+        else:
+            from tracestitch.interpreter import start
 
-        from tracestitch.settings import disabled_by
-
-        if disabled_by(os.environ):
-            return
-        from tracestitch.agent import start
+            start()
     except Exception:
         # This interpreter has no agent, or one it cannot load: then it is simply not observed.
         return
-    start()
+
+
+def _start_the_one_beside():
+    # type: () -> None
+    """The app's environment has no agent: the one that this file belongs to stays where it is."""
+    import importlib.util
+    import os
+
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    spec = importlib.util.spec_from_file_location("_tracestitch_beside", os.path.join(package, "beside.py"))
+    if spec is not None and spec.loader is not None:
+        beside = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(beside)
+        beside.start(os.path.dirname(package))
 
 
 try:
