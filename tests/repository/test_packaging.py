@@ -28,4 +28,4 @@ def test_a_lock_pins_and_hashes_everything_and_records_no_address(lock: object) 
 def test_an_app_installs_only_what_the_agent_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[<>=\[]", requirement)[0] for requirement in project["dependencies"]}
-    assert names == {"opentelemetry-distro", "wrapt"}
+    assert names == {"opentelemetry-api", "opentelemetry-distro", "wrapt"}
