@@ -1,5 +1,118 @@
-"""The cells of servers."""
+"""The cells of servers: Django and Flask under each way there is to serve them."""
 
-from tests.matrix.cell import Cell
+from tests.matrix.cell import DEVELOPMENT, Cell, Environment
+from tests.matrix.serving import DJANGO, DJANGO_ASYNC, FLASK, Served
 
-CELLS: tuple[Cell, ...] = ()
+_DJANGO = ("django>=5.2,<6",)
+_FLASK = ("flask>=3.1,<3.2", "sqlalchemy>=2.0,<2.1")
+
+
+def environment(name: str, *packages: str) -> Environment:
+    return Environment(name=name, requirements=(*packages, *_DJANGO, *_FLASK))
+
+
+GUNICORN = environment("gunicorn", "gunicorn")
+GEVENT = environment("gevent", "gunicorn", "gevent")
+EVENTLET = environment("eventlet", "gunicorn", "eventlet")
+UVICORN = environment("uvicorn", "uvicorn[standard]", "gunicorn")
+UVICORN_WORKER = environment("uvicorn-worker", "uvicorn-worker", "gunicorn")
+HYPERCORN = environment("hypercorn", "hypercorn")
+DAPHNE = environment("daphne", "daphne")
+UWSGI = environment("uwsgi", "uwsgi")
+WAITRESS = environment("waitress", "waitress")
+
+_GUNICORN = ("gunicorn", "-b", "127.0.0.1:{port}")
+_UVICORN = ("uvicorn", "shop.asgi:application", "--port", "{port}")
+_UWSGI = ("uwsgi", "--http-socket", "127.0.0.1:{port}", "--need-app", "--die-on-term")
+_RUNSERVER = ("python", "manage.py", "runserver", "{port}")
+# A reloader's child is killed by its parent: what it sent by then, it sent by the clock.
+_BY_THE_CLOCK: dict[str, str] = {}
+
+
+def served(name: str, where: Environment, run: Served, *, quick: bool = False, why_red: str = "") -> Cell:
+    return Cell(group="servers", name=name, environment=where, run=run, quick=quick, why_red=why_red)
+
+
+_DEVELOPMENT_SERVERS = (
+    served("runserver", DEVELOPMENT, Served(DJANGO, _RUNSERVER, _BY_THE_CLOCK), quick=True),
+    served("runserver --noreload", DEVELOPMENT, Served(DJANGO, (*_RUNSERVER, "--noreload"))),
+    served("flask run", DEVELOPMENT, Served(FLASK, ("flask", "--app", "flask_shop", "run", "-p", "{port}"))),
+    served(
+        "flask run --debug",
+        DEVELOPMENT,
+        Served(FLASK, ("flask", "--app", "flask_shop", "run", "-p", "{port}", "--debug"), _BY_THE_CLOCK),
+        quick=True,
+    ),
+    served("python app.py", DEVELOPMENT, Served(FLASK, ("python", "flask_shop.py", "{port}"))),
+    served(
+        "python app.py with debug=True",
+        DEVELOPMENT,
+        Served(FLASK, ("python", "flask_shop.py", "{port}"), {"SHOP_DEBUG": "1"}),
+    ),
+)
+
+
+def gunicorn(name: str, *options: str, quick: bool = False, where: Environment = GUNICORN) -> Cell:
+    command = (*_GUNICORN, *options, "shop.wsgi")
+    return served(f"gunicorn {name}", DEVELOPMENT if quick else where, Served(DJANGO, command), quick=quick)
+
+
+_GUNICORNS = (
+    gunicorn("sync"),
+    gunicorn("-w 4", "-w", "4", quick=True),
+    gunicorn("gthread", "-k", "gthread", "--threads", "4"),
+    gunicorn("-w 4 --preload", "-w", "4", "--preload"),
+    gunicorn("--max-requests 10", "-w", "2", "--max-requests", "10"),
+    gunicorn("gevent", "-k", "gevent", where=GEVENT),
+    gunicorn("gevent -w 2 --preload", "-k", "gevent", "-w", "2", "--preload", where=GEVENT),
+    gunicorn("eventlet", "-k", "eventlet", where=EVENTLET),
+    served("gunicorn, Flask", GUNICORN, Served(FLASK, (*_GUNICORN, "flask_shop:app", "-w", "2"))),
+    served("gunicorn gevent, Flask", GEVENT, Served(FLASK, (*_GUNICORN, "flask_shop:app", "-k", "gevent"))),
+)
+
+_ASYNCHRONOUS = (
+    served("uvicorn", UVICORN, Served(DJANGO, _UVICORN)),
+    served("uvicorn, asynchronous view", UVICORN, Served(DJANGO_ASYNC, _UVICORN)),
+    served("uvicorn --workers 2", UVICORN, Served(DJANGO, (*_UVICORN, "--workers", "2"))),
+    served("uvicorn --reload", UVICORN, Served(DJANGO, (*_UVICORN, "--reload"))),
+    served(
+        "gunicorn + uvicorn's worker",
+        UVICORN_WORKER,
+        Served(
+            DJANGO, (*_GUNICORN, "-k", "uvicorn_worker.UvicornWorker", "-w", "2", "shop.asgi:application")
+        ),
+    ),
+    served(
+        "hypercorn",
+        HYPERCORN,
+        Served(DJANGO, ("hypercorn", "-b", "127.0.0.1:{port}", "shop.asgi:application")),
+    ),
+    served(
+        "hypercorn -w 2",
+        HYPERCORN,
+        Served(DJANGO, ("hypercorn", "-b", "127.0.0.1:{port}", "-w", "2", "shop.asgi:application")),
+    ),
+    served("daphne", DAPHNE, Served(DJANGO, ("daphne", "-p", "{port}", "shop.asgi:application"))),
+)
+
+
+def uwsgi(name: str, *options: str) -> Cell:
+    return served(
+        f"uwsgi {name}".strip(), UWSGI, Served(DJANGO, (*_UWSGI, "--module", "shop.wsgi", *options))
+    )
+
+
+_OTHERS = (
+    uwsgi(""),
+    uwsgi("--enable-threads", "--enable-threads"),
+    uwsgi("--master --processes 2", "--master", "--processes", "2"),
+    uwsgi("--master --processes 2 --lazy-apps", "--master", "--processes", "2", "--lazy-apps"),
+    uwsgi("--master --processes 2 --threads 2", "--master", "--processes", "2", "--threads", "2"),
+    served(
+        "waitress",
+        WAITRESS,
+        Served(DJANGO, ("waitress-serve", "--listen", "127.0.0.1:{port}", "shop.wsgi:application")),
+    ),
+)
+
+CELLS: tuple[Cell, ...] = (*_DEVELOPMENT_SERVERS, *_GUNICORNS, *_ASYNCHRONOUS, *_OTHERS)
