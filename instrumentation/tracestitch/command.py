@@ -17,6 +17,9 @@ LAUNCH_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch
 # What `tracestitch[server]` brings; without it the code of the server is there and cannot run.
 _SERVER_MODULES = ("fastapi", "uvicorn", "pyarrow", "duckdb", "jinja2")
 
+# What marks an environment that was made for one command.
+_ISOLATED = ("pipx_metadata.json", "uv-receipt.toml")
+
 HELP = """\
 Tracestitch: one request seen across Django and Flask services, with its pitfalls found.
 
@@ -69,7 +72,8 @@ A flag wins over OTEL_* variables, these over TRACESTITCH_* variables, these ove
   OTEL_SDK_DISABLED=true                            switches the agent off: nothing at all is patched
 
 Log records are sent as your app emits them: a plain Django project leaves its root logger at WARNING, so set
-LOGGING to see INFO. Python's -I and -E switch the agent off, since they hide the environment.
+LOGGING to see INFO. The app may live in another environment than this command, which changes nothing there; only
+Python's -I and -E, which hide PYTHONPATH, need tracestitch installed in the app's own.
 """
 
 
@@ -119,7 +123,7 @@ def run(arguments: list[str]) -> int:
     if not command:
         return _complain("which command shall run? For example: tracestitch run python manage.py runserver")
     if command[0].endswith(".py") and not os.access(command[0], os.X_OK):
-        command = [sys.executable, *command]
+        command = [the_apps_python(os.environ, sys.executable), *command]
     program = shutil.which(command[0])
     if program is None:
         return _complain(f"the command {command[0]!r} was not found on PATH.", code=127)
@@ -130,6 +134,18 @@ def run(arguments: list[str]) -> int:
         print(f"tracestitch: {problem}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     return os.execve(program, command, environ)  # noqa: S606 - the point of this command
+
+
+def the_apps_python(environ: Mapping[str, str], own: str) -> str:
+    """The interpreter for a script: this one, unless `pipx` or `uv tool` keep it for this command alone."""
+    active = os.path.join(environ.get("VIRTUAL_ENV") or os.devnull, "bin", "python")
+    if os.access(active, os.X_OK):
+        return active
+    environment = os.path.dirname(os.path.dirname(own))
+    if not any(os.path.exists(os.path.join(environment, name)) for name in _ISOLATED):
+        return own
+    path = environ.get("PATH")
+    return shutil.which("python", path=path) or shutil.which("python3", path=path) or own
 
 
 def endpoint_problem(environ: Mapping[str, str]) -> str:
@@ -169,6 +185,8 @@ def prepare(
     # Where another distro is installed too, OpenTelemetry would take the first it finds.
     environ["OTEL_PYTHON_DISTRO"] = environ["OTEL_PYTHON_CONFIGURATOR"] = "tracestitch"
     environ["TRACESTITCH_APP_ROOT"] = working_folder
+    # Where PYTHONPATH is not looked at, as under -I, or is replaced on the way, `tracestitch.pth` starts the agent.
+    environ.setdefault("TRACESTITCH_ENABLED", "1")
     if service:
         environ["OTEL_SERVICE_NAME"] = service
     if endpoint:

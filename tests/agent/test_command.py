@@ -102,6 +102,7 @@ def test_the_environment_is_prepared_for_children() -> None:
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         "OTEL_RESOURCE_ATTRIBUTES": "service.version=1,deployment.environment.name=staging%2C%20eu",
         "TRACESTITCH_APP_ROOT": "/srv",
+        "TRACESTITCH_ENABLED": "1",
     }
 
 
