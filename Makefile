@@ -5,17 +5,18 @@ DEMO   := .venv-demo
 PRICING := .venv-pricing
 BIN    := $(VENV)/bin
 ONCE   ?=
+WRITE  ?=
 PORTS  ?=
 PYTEST ?=
 
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-agent check format docs lock bench wheel clean
+.PHONY: help demo test test-agent check format docs lock bench bench-agent wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/.ready $(PRICING)/.ready ## the demo shop with everything in it; ONCE=1 for one bounded, verified round, PORTS=0 for free ports
 	@$(DEMO)/bin/python -m tracestitch_demo.run $(if $(ONCE),--once) $(if $(PORTS),--port-base $(PORTS))
@@ -44,6 +45,9 @@ bench: $(VENV)/.ready $(DEMO)/.ready ## figures and ratios: ingest, freshness, m
 	$(BIN)/python -m tests.bench.ingest --python $(DEMO)/bin/python
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.agent_overhead
+
+bench-agent: $(VENV)/.ready ## what the agent costs under gunicorn, beside five others; WRITE=1 puts it into docs/
+	$(BIN)/python -m tests.bench.agent_servers $(if $(WRITE),--write)
 
 wheel: $(VENV)/.ready ## dist/*.whl
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation

@@ -1,8 +1,6 @@
-"""What the agent costs: CPU time of the same requests, all threads together, bare and with an agent, in interleaved
-rounds, so that a noisy machine disturbs all alike. `python -m tests.bench.agent_overhead` prints a table.
-
-Stock OpenTelemetry is in it where `.tools/opentelemetry` holds an environment with its distro, its OTLP/HTTP exporter
-and its instrumentations of Django, Flask, SQLAlchemy, sqlite3 and logging, besides Django, Flask and SQLAlchemy.
+"""The quick form of `agent_servers`, for work on the agent: the same requests in a loop inside the process, without a
+server, so that differences of a few microseconds show. `python -m tests.bench.agent_overhead` prints ratios to the
+bare app, which are higher than under a server, since the bare request costs less here.
 """
 
 import contextlib
@@ -12,40 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.agent import REPOSITORY, TRACESTITCH, environment, fake_receiver
+from tests.bench.agent_servers import sink
+from tests.bench.agents import BARE, OTHERS, OURS, VARIANTS, Agent, available
+from tests.support.agent import TRACESTITCH, environment
 
 APP = Path(__file__).with_name("overhead_app.py")
-STOCK = REPOSITORY / ".tools" / "opentelemetry" / "bin"
 ROUNDS, REQUESTS, WARM_UP, STARTS = 15, 200, 300, 7
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
-    name: str
-    launcher: Sequence[str]
-    environ: Mapping[str, str] = field(default_factory=dict)
-    python: str = sys.executable
-
-
-OURS = (*TRACESTITCH, "run", "--service", "overhead")
-BARE = Agent(name="bare", launcher=())
-AGENTS = (
-    Agent(name="ours, switched off", launcher=OURS, environ={"OTEL_SDK_DISABLED": "true"}),
-    Agent(name="ours", launcher=OURS),
-)
-STOCK_AGENT = Agent(
-    name="stock OpenTelemetry",
-    launcher=(str(STOCK / "opentelemetry-instrument"),),
-    environ={
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
-        "OTEL_METRICS_EXPORTER": "none",
-    },
-    python=str(STOCK / "python"),
-)
 
 
 class Side:
@@ -64,7 +36,7 @@ class Side:
 
 
 @contextlib.contextmanager
-def side(agent: Agent, framework: str, database: Path, endpoint: str) -> Iterator[Side]:
+def side(agent: Agent, framework: str, database: Path, port: int) -> Iterator[Side]:
     project = {
         "DJANGO_SETTINGS_MODULE": APP.stem,
         "OVERHEAD_DATABASE": str(database),
@@ -73,11 +45,11 @@ def side(agent: Agent, framework: str, database: Path, endpoint: str) -> Iterato
         "PYTHONHASHSEED": "0",
     }
     process = subprocess.Popen(
-        (*agent.launcher, agent.python, str(APP), framework, str(database)),
+        agent.command("python", str(APP), framework, str(database)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment(endpoint, **project, **agent.environ),
+        env=environment(None, **project, **agent.environment_for(port)),
     )
     with process:
         yield Side(process)
@@ -90,11 +62,9 @@ def compare(framework: str, agents: Sequence[Agent]) -> dict[str, tuple[float, f
     """By agent: (ratio of its CPU time to that of the bare app, microseconds that it adds to a request)."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        receiver = stack.enter_context(fake_receiver())
-        # Only the app is measured: the receiver answers without looking.
-        receiver.answer = lambda path: (200, {"content-type": "application/x-protobuf"}, b"")
+        port = stack.enter_context(sink())
         sides = {
-            agent.name: stack.enter_context(side(agent, framework, folder / f"{number}.db", receiver.url))
+            agent.name: stack.enter_context(side(agent, framework, folder / f"{number}.db", port))
             for number, agent in enumerate((BARE, *agents))
         }
         for one in sides.values():
@@ -119,7 +89,7 @@ def start_up_added() -> float:
     script = "import time; print(time.process_time())"
     seconds: dict[str, list[float]] = {"bare": [], "ours": []}
     for _ in range(STARTS):
-        for name, launcher in (("bare", ()), ("ours", OURS)):
+        for name, launcher in (("bare", ()), ("ours", (*TRACESTITCH, "run"))):
             done = subprocess.run(
                 (*launcher, sys.executable, "-c", script),
                 env=environment("http://127.0.0.1:9"),
@@ -132,13 +102,13 @@ def start_up_added() -> float:
 
 
 def main() -> None:
-    agents = (*AGENTS, STOCK_AGENT) if STOCK.exists() else AGENTS
-    print(f"{'CPU per request, ratio to bare':<36}{'ratio':>8}{'added':>10}")
+    agents = available((BARE, OURS, *VARIANTS, *(OTHERS if "--all" in sys.argv else ())))[1:]
+    print(f"{'CPU per request, ratio to bare':<40}{'ratio':>8}{'added':>10}")
     for framework, shape in (("django", "3 queries, 2 logs"), ("flask", "2 SQLAlchemy queries, 2 logs")):
         print(f"{framework} ({shape})")
         for name, (ratio, added_us) in compare(framework, agents).items():
-            print(f"  {name:<34}{ratio:>8.2f}{added_us:>7.0f} µs")
-    print(f"{'start-up added':<36}{start_up_added():>8.2f} s")
+            print(f"  {name:<38}{ratio:>8.2f}{added_us:>7.0f} µs")
+    print(f"{'start-up added':<40}{start_up_added():>8.2f} s")
 
 
 if __name__ == "__main__":

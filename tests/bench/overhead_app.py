@@ -1,6 +1,6 @@
 """The app whose overhead is measured: a Django view with three queries and two log lines, or a Flask view with two
-queries and two log lines, served in a loop inside the process. Reads a number of requests per line, answers with
-the CPU seconds that they took, all threads together."""
+queries and two log lines. A server takes `overhead_app:django_app("FILE")`; as a program it serves itself in a loop:
+reads a number of requests per line, answers with the CPU seconds that they took, all threads together."""
 
 import io
 import logging
@@ -8,14 +8,21 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 # This file is the Django project's settings too: an agent may look at them before the app runs.
 SECRET_KEY = "x" * 60
-ALLOWED_HOSTS = ["testserver"]
-ROOT_URLCONF = "__main__"
+ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
+ROOT_URLCONF = "overhead_app"
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
+# Of the agents that their manuals have the app itself start.
+AGENT = os.environ.get("OVERHEAD_AGENT", "")
+if AGENT == "elastic":
+    INSTALLED_APPS.append("elasticapm.contrib.django")
+    MIDDLEWARE.insert(0, "elasticapm.contrib.django.middleware.TracingMiddleware")
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("OVERHEAD_DATABASE", "")}
 }
@@ -23,8 +30,22 @@ DATABASES = {
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+def start_agent(framework: str) -> None:
+    if AGENT == "sentry":
+        import_module("sentry_sdk").init(traces_sample_rate=1.0, enable_logs=True)
+    elif AGENT == "logfire":
+        logfire = import_module("logfire")
+        logfire.configure(send_to_logfire=False, console=False)
+        if framework == "django":
+            logfire.instrument_django()
+            logfire.instrument_sqlite3()
+        logging.getLogger().addHandler(logfire.LogfireLoggingHandler())
+
+
 def django_app(database: str) -> Wsgi:
     os.environ["OVERHEAD_DATABASE"] = database
+    os.environ["DJANGO_SETTINGS_MODULE"] = "overhead_app"
+    start_agent("django")
     from django.core.management import call_command
     from django.core.wsgi import get_wsgi_application
 
@@ -46,11 +67,12 @@ def django_app(database: str) -> Wsgi:
             {"total": total, "one": one.username, "names": [user.username for user in active]}
         )
 
-    globals()["urlpatterns"] = [path("items/", view)]
+    urlpatterns.append(path("items/", view))
     return application
 
 
 def flask_app(database: str) -> Wsgi:
+    start_agent("flask")
     import sqlalchemy as sa
     from flask import Flask, jsonify
     from sqlalchemy import orm
@@ -65,6 +87,13 @@ def flask_app(database: str) -> Wsgi:
         __tablename__ = "item"
         id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
         name: orm.Mapped[str]
+
+    if AGENT == "elastic":
+        import_module("elasticapm.contrib.flask").ElasticAPM(app)
+        import_module("elasticapm").instrument()
+    elif AGENT == "logfire":
+        import_module("logfire").instrument_flask(app)
+        import_module("logfire").instrument_sqlalchemy(engine=engine)
 
     Base.metadata.create_all(engine)
     with orm.Session(engine) as session:
@@ -103,11 +132,13 @@ def environ() -> dict[str, Any]:
     }  # fmt: skip
 
 
+urlpatterns: list[Any] = []
 log = logging.getLogger("overhead")
 statuses: set[str] = set()
+logging.basicConfig(level=logging.INFO, stream=Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, stream=io.StringIO())
+    sys.modules["overhead_app"] = sys.modules["__main__"]  # Django imports this file by its name
     make = {"django": django_app, "flask": flask_app}[sys.argv[1]]
     served = make(sys.argv[2])
     for line in sys.stdin:
