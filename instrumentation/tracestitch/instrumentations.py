@@ -22,7 +22,22 @@ INSTRUMENTATIONS = (
     Instrumentation("django", "django.core.handlers.base", "tracestitch.django", "patch_base"),
     Instrumentation("django", "django.core.handlers.exception", "tracestitch.django", "patch_exception"),
     Instrumentation("django", "django.db.backends.signals", "tracestitch.django_database", "patch_signals"),
+    Instrumentation(
+        "django", "django.db.models.sql.compiler", "tracestitch.django_relations", "patch_compiler"
+    ),
+    Instrumentation(
+        "django",
+        "django.db.models.fields.related_descriptors",
+        "tracestitch.django_relations",
+        "patch_descriptors",
+    ),
+    Instrumentation("django", "django.db.models.base", "tracestitch.django_relations", "patch_models"),
+    Instrumentation(
+        "django", "django.contrib.contenttypes.fields", "tracestitch.django_relations", "patch_generic"
+    ),
     Instrumentation("django", "rest_framework.views", "tracestitch.django", "patch_rest_framework"),
+    Instrumentation("django", "django.utils.autoreload", "tracestitch.reloaders", "patch_django"),
+    Instrumentation("flask", "werkzeug._reloader", "tracestitch.reloaders", "patch_werkzeug"),
     Instrumentation("flask", "flask.app", "tracestitch.flask", "patch_flask"),
     Instrumentation("flask", "flask_restful", "tracestitch.flask", "patch_flask_restful"),
     Instrumentation("flask", "werkzeug.debug", "tracestitch.source", "patch_werkzeug_debugger"),
@@ -31,6 +46,17 @@ INSTRUMENTATIONS = (
     Instrumentation("requests", "requests.sessions", "tracestitch.requests", "patch_sessions"),
     Instrumentation("urllib3", "urllib3.connectionpool", "tracestitch.urllib3", "patch_connection_pool"),
     Instrumentation("httpx", "httpx", "tracestitch.httpx", "patch_clients"),
+    Instrumentation("aiohttp", "aiohttp.client", "tracestitch.aiohttp", "patch_sessions"),
+    Instrumentation("redis", "redis.client", "tracestitch.redis", "patch_clients"),
+    Instrumentation("redis", "redis.asyncio.client", "tracestitch.redis", "patch_clients"),
+    Instrumentation("sqlite3", "sqlite3", "tracestitch.sqlite3", "patch_connect"),
+    Instrumentation("psycopg", "psycopg", "tracestitch.psycopg", "patch_psycopg"),
+    Instrumentation("psycopg2", "psycopg2", "tracestitch.psycopg", "patch_psycopg2"),
+    Instrumentation("pymysql", "pymysql.cursors", "tracestitch.mysql", "patch_pymysql"),
+    Instrumentation("mysqlclient", "MySQLdb.cursors", "tracestitch.mysql", "patch_mysqlclient_cursors"),
+    Instrumentation(
+        "mysqlclient", "MySQLdb.connections", "tracestitch.mysql", "patch_mysqlclient_connections"
+    ),
     Instrumentation("celery", "celery.app.base", "tracestitch.celery", "patch_app"),
     Instrumentation("threading", "threading", "tracestitch.threads", "patch_threads"),
     Instrumentation("threading", "concurrent.futures.thread", "tracestitch.threads", "patch_pools"),

@@ -1,7 +1,7 @@
 """What a real collector has of a cell: spans and log records read back from its store."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +42,18 @@ class Readings:
         return list(self.store.search_logs(query).records)
 
     def settled(
-        self, service: str, enough: Callable[[Sequence[Span]], bool], patience_s: float = PATIENCE_S
+        self, service: str, *, spans: int, logs: int = 0, patience_s: float = PATIENCE_S
     ) -> list[Span]:
-        """The spans of the service once there are enough, or those that came in time: what lacks then is lost."""
+        """The service's spans once so many of them and of log records within its traces are there, or those that
+        came in time: what lacks then is lost."""
         deadline = time.monotonic() + patience_s
-        while not enough(found := self.spans(service)) and time.monotonic() < deadline:
+        while True:
+            traces = self.traces(service)
+            found = [span for trace in traces for span in trace.spans if span.service == service]
+            records = sum(len(trace.logs) for trace in traces)
+            if (len(found) >= spans and records >= logs) or time.monotonic() > deadline:
+                return sorted(found, key=lambda span: span.start_ns)
             time.sleep(0.3)
-        return found
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The cells of servers: Django and Flask under each way there is to serve them."""
 
 from tests.matrix.cell import DEVELOPMENT, Cell, Environment
-from tests.matrix.serving import DJANGO, DJANGO_ASYNC, FLASK, Served
+from tests.matrix.serving import AT_THE_END, DJANGO, DJANGO_ASYNC, FLASK, Served
 
 _DJANGO = ("django>=5.2,<6",)
 _FLASK = ("flask>=3.1,<3.2", "sqlalchemy>=2.0,<2.1")
@@ -25,8 +25,6 @@ _GUNICORN = ("gunicorn", "-b", "127.0.0.1:{port}")
 _UVICORN = ("uvicorn", "shop.asgi:application", "--port", "{port}")
 _UWSGI = ("uwsgi", "--http-socket", "127.0.0.1:{port}", "--need-app", "--die-on-term")
 _RUNSERVER = ("python", "manage.py", "runserver", "{port}")
-# A reloader's child is killed by its parent: what it sent by then, it sent by the clock.
-_BY_THE_CLOCK: dict[str, str] = {}
 
 
 def served(name: str, where: Environment, run: Served, *, quick: bool = False, why_red: str = "") -> Cell:
@@ -34,20 +32,20 @@ def served(name: str, where: Environment, run: Served, *, quick: bool = False, w
 
 
 _DEVELOPMENT_SERVERS = (
-    served("runserver", DEVELOPMENT, Served(DJANGO, _RUNSERVER, _BY_THE_CLOCK), quick=True),
+    served("runserver", DEVELOPMENT, Served(DJANGO, _RUNSERVER), quick=True),
     served("runserver --noreload", DEVELOPMENT, Served(DJANGO, (*_RUNSERVER, "--noreload"))),
     served("flask run", DEVELOPMENT, Served(FLASK, ("flask", "--app", "flask_shop", "run", "-p", "{port}"))),
     served(
         "flask run --debug",
         DEVELOPMENT,
-        Served(FLASK, ("flask", "--app", "flask_shop", "run", "-p", "{port}", "--debug"), _BY_THE_CLOCK),
+        Served(FLASK, ("flask", "--app", "flask_shop", "run", "-p", "{port}", "--debug")),
         quick=True,
     ),
     served("python app.py", DEVELOPMENT, Served(FLASK, ("python", "flask_shop.py", "{port}"))),
     served(
         "python app.py with debug=True",
         DEVELOPMENT,
-        Served(FLASK, ("python", "flask_shop.py", "{port}"), {"SHOP_DEBUG": "1"}),
+        Served(FLASK, ("python", "flask_shop.py", "{port}"), {**AT_THE_END, "SHOP_DEBUG": "1"}),
     ),
 )
 

@@ -72,7 +72,7 @@ class Served:
             callers = ask(app, self.app.path)
             end(app, number)
         expected = REQUESTS * SPANS_EACH
-        found = place.readings.settled(service, lambda spans: len(spans) >= expected)
+        found = place.readings.settled(service, spans=expected, logs=REQUESTS * LOGS_EACH)
         assert 0.99 * expected <= len(found) <= expected, (
             f"{len(found)} of {expected} spans arrived after {number.name}: {summary(found)}\n{app.said()[-600:]}"
         )
