@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from tracestitch import calls, databases, frames
+from tracestitch import calls, databases, django_relations, frames
 from tracestitch.safety import guard
 from tracestitch.statements import Statements
 from tracestitch.tracing import current_span, tracer
@@ -64,8 +64,10 @@ class StatementObserver:
 
     def _start(self, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> trace.Span:
         text = statement if isinstance(statement, str) else str(statement)
-        in_transaction = bool(context["connection"].in_atomic_block)
-        shape = self._statements.shape(text, in_transaction, frames.user_frame() or calls.given_at())
+        connection = context["connection"]
+        asked = django_relations.sending(connection) if text[:6] == "SELECT" else None
+        location = frames.user_frame() or calls.given_at()
+        shape = self._statements.shape(text, bool(connection.in_atomic_block), location, asked)
         span = tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
         if many and isinstance(params, Sized):
             span.set_attribute("db.operation.batch.size", len(params))

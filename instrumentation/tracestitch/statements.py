@@ -9,6 +9,7 @@ from tracestitch import frames, sql
 from tracestitch.attributes import Shared
 
 MOST_KNOWN = 1_000
+_ASKED = ("tracestitch.django.model", "tracestitch.django.lazy_relation", "tracestitch.django.lazy_loader")
 
 
 class Shape(NamedTuple):
@@ -24,32 +25,48 @@ class Statements:
 
     def __init__(self, database: Mapping[str, AttributeValue]) -> None:
         self._database = database
-        self._known: dict[tuple[str, bool, int], Shape] = {}
+        self._known: dict[tuple[str, bool | None, int, tuple[str, str, str] | None], Shape] = {}
 
-    def shape(self, text: str, in_transaction: bool, location: frames.CodeLocation | None) -> Shape:
-        key = (text, in_transaction, id(location))
+    def shape(
+        self,
+        text: str,
+        in_transaction: bool | None,
+        location: frames.CodeLocation | None,
+        asked: tuple[str, str, str] | None = None,
+    ) -> Shape:
+        """`asked`: for which model, along which relation, and what would have loaded it with the list."""
+        key = (text, in_transaction, id(location), asked)
         known = self._known.get(key)
         if known is None:
-            known = self._made(text, in_transaction, location)
+            known = self._made(text, in_transaction, location, asked)
             if len(text) <= sql.LONGEST_CACHED:
                 if len(self._known) >= MOST_KNOWN:
                     self._known.clear()
                 self._known[key] = known
         return known
 
-    def _made(self, text: str, in_transaction: bool, location: frames.CodeLocation | None) -> Shape:
+    def _made(
+        self,
+        text: str,
+        in_transaction: bool | None,
+        location: frames.CodeLocation | None,
+        asked: tuple[str, str, str] | None,
+    ) -> Shape:
         operation, table = sql.operation_and_table(text)
         summary = f"{operation} {table}".strip() or str(self._database["db.system.name"])
         attributes: dict[str, AttributeValue] = {
             **self._database,
             "db.query.text": sql.template(text),
             "db.query.summary": summary,
-            "tracestitch.db.in_transaction": in_transaction,
         }
+        if in_transaction is not None:
+            attributes["tracestitch.db.in_transaction"] = in_transaction
         if operation:
             attributes["db.operation.name"] = operation
         if table:
             attributes["db.collection.name"] = table
+        if asked is not None:
+            attributes.update((key, value) for key, value in zip(_ASKED, asked, strict=True) if value)
         if location is not None:
             attributes.update(frames.location_attributes(location))
         return Shape(summary, operation, Shared(attributes), location)
