@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 
 from tracestitch.attributes import Shared
-from tracestitch.scrub import Scrubbed, scrub_attribute, scrub_text
+from tracestitch.scrub import Scrubbed, scrub_attribute, scrub_bytes, scrub_text
 from tracestitch.spans import Rarities, Span
 
 _MAX_CACHED = 20_000
@@ -103,7 +103,7 @@ class Encoder:
         return field(b"\x0a", field(b"\x0a", resource) + b"".join(scopes))
 
     def scope(self, name: str, version: str) -> bytes:
-        return text(b"\x0a", name) + text(b"\x12", version)
+        return text(b"\x0a", scrub_text(name)) + text(b"\x12", scrub_text(version))
 
     def resource(self, attributes: Mapping[str, Any]) -> bytes:
         return self._attributes(b"\x0a", attributes)
@@ -147,7 +147,7 @@ class Encoder:
     def _rarities(self, rare: Rarities) -> list[bytes]:
         parts = [_count(b"\x50", rare.dropped_attributes)]
         for event in rare.events:
-            encoded = b"\x09" + _fixed64(event.timestamp) + text(b"\x12", event.name)
+            encoded = b"\x09" + _fixed64(event.timestamp) + self._text(b"\x12", event.name)
             attributes = self._attributes(b"\x1a", event.attributes) + _count(
                 b"\x20", event.dropped_attributes
             )
@@ -189,7 +189,7 @@ class Encoder:
             parts.append(_log_ids(0x45, entry.trace_flags, b"\x4a\x10", trace_id, b"\x52\x08", span_id))
         parts.append(b"\x59" + _fixed64(entry.time_ns))
         if entry.event_name:
-            parts.append(text(b"\x62", entry.event_name))
+            parts.append(self._text(b"\x62", entry.event_name))
         return b"".join(parts)
 
     def _link(self, context: SpanContext, attributes: Mapping[str, Any], dropped: bytes) -> bytes:
@@ -229,7 +229,7 @@ class Encoder:
         if known is None:
             if len(self._keys) > _MAX_CACHED:
                 self._keys.clear()
-            known = self._keys[key] = field(b"\x0a", str(key).encode("utf-8", "replace"))
+            known = self._keys[key] = field(b"\x0a", scrub_text(str(key)).encode("utf-8", "replace"))
         return known
 
     def _any(self, value: Any, depth: int = 0) -> bytes:
@@ -248,7 +248,7 @@ class Encoder:
         if isinstance(value, float):
             return b"\x21" + _double(value)
         if isinstance(value, bytes):
-            return field(b"\x3a", value)
+            return field(b"\x3a", scrub_bytes(value))
         if depth > _MAX_DEPTH:
             return text(b"\x0a", "…")
         if isinstance(value, Mapping):
@@ -273,7 +273,7 @@ _ITEM = tuple(bytes((0x0A, length + 2, 0x0A, length)) for length in range(0x7E))
 
 
 def _trace_state(state: TraceState | None) -> bytes:
-    return text(b"\x1a", state.to_header()) if state else b""
+    return text(b"\x1a", scrub_text(state.to_header())) if state else b""
 
 
 def _count(tag: bytes, number: int) -> bytes:

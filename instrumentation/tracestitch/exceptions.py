@@ -5,7 +5,7 @@ import traceback
 from opentelemetry.trace import Span
 
 from tracestitch.frames import exception_frames, type_name
-from tracestitch.scrub import MAX_TEXT, scrub_text
+from tracestitch.scrub import scrub_tail, scrub_text
 
 
 def record_exception(span: Span, error: BaseException, *, handled: bool) -> None:
@@ -14,7 +14,7 @@ def record_exception(span: Span, error: BaseException, *, handled: bool) -> None
         {
             "exception.type": type_name(type(error)),
             "exception.message": scrub_text(str(error)),
-            "exception.stacktrace": scrub_text("".join(traceback.format_exception(error))[-MAX_TEXT:]),
+            "exception.stacktrace": scrub_tail("".join(traceback.format_exception(error))),
             "tracestitch.exception.frames": exception_frames(error),
             "tracestitch.exception.handled": handled,
         },

@@ -17,7 +17,7 @@ from tracestitch.encode import LogEntry
 from tracestitch.frames import CodeLocation
 from tracestitch.patching import replace
 from tracestitch.safety import guard
-from tracestitch.scrub import MAX_TEXT, REDACTED, Scrubbed, is_secret_key, scrub_text
+from tracestitch.scrub import MAX_TEXT, REDACTED, Scrubbed, is_secret_key, scrub_tail, scrub_text
 from tracestitch.spans import Span
 from tracestitch.tracing import current_span
 
@@ -265,8 +265,8 @@ def _exception(error: BaseException, trace_back: TracebackType | None) -> dict[s
     return {
         "exception.type": frames.type_name(type(error)),
         "exception.message": scrub_text(str(error)),
-        "exception.stacktrace": "".join(traceback.format_exception(type(error), error, trace_back))[
-            -MAX_TEXT:
-        ],
+        "exception.stacktrace": scrub_tail(
+            "".join(traceback.format_exception(type(error), error, trace_back))
+        ),
         "tracestitch.exception.frames": frames.exception_frames(error),
     }
