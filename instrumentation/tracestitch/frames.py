@@ -20,6 +20,11 @@ from tracestitch import templates
 from tracestitch.settings import app_packages
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+# What came with the agent where it lies in a folder of its own beside the app.
+_BROUGHT_ALONG = tuple(
+    os.path.join(os.path.dirname(os.path.dirname(_OWN_FOLDER)), name)
+    for name in ("opentelemetry" + os.sep, "wrapt" + os.sep, "deprecated" + os.sep, "typing_extensions.py")
+)
 # Beyond this file lies the server that called the app: a line out there did not cause anything in here.
 _BOUNDARY_FILE = _OWN_FOLDER + "server.py"
 # A framework hands each request on here. What a library does of its own accord below one of these was not asked
@@ -40,6 +45,10 @@ _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 _RUNNERS = frozenset(
     {"IPython", "celery", "coverage", "daphne", "debugpy", "django", "eventlet", "flask", "gevent", "granian"}
     | {"gunicorn", "hypercorn", "pytest", "tracestitch", "uvicorn", "waitress", "werkzeug"}
+)
+_OFTEN_VENDORED = (
+    *("asgiref", "celery", "click", "django", "flask", "httpx", "jinja2", "kombu", "requests"),
+    *("rest_framework", "sqlalchemy", "sqlparse", "urllib3", "werkzeug"),
 )
 _DJANGO_TEMPLATES = os.sep + os.path.join("django", "template", "base.py")
 _LIBRARY, _USER, _BOUNDARY, _TEMPLATE = 0, 1, 2, 3
@@ -123,9 +132,9 @@ class CodeMap:
                 return _USER
             if found:
                 return self._of_library(path)
-        if path.startswith((_STANDARD_LIBRARY, _SCRIPTS)):
+        if path.startswith((_STANDARD_LIBRARY, _SCRIPTS, *_BROUGHT_ALONG)):
             return _LIBRARY
-        return _USER
+        return self._of_library(path) if _is_vendored(path) else _USER
 
     def _of_library(self, path: str) -> int:
         if path.endswith(_FRAMEWORK_BOUNDARIES):
@@ -150,6 +159,15 @@ class CodeMap:
         package = str(spec.name).partition(".")[0]
         if package not in _RUNNERS and package not in sys.stdlib_module_names:
             self._packages.add(package)
+
+
+def _is_vendored(path: str) -> bool:
+    """Whether this is a well-known library that the app keeps among its own files."""
+    for name in _OFTEN_VENDORED:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and path.startswith(os.path.dirname(file) + os.sep):
+            return True
+    return False
 
 
 def named_by_the_process(environ: Mapping[str, str], arguments: Sequence[str]) -> set[str]:
