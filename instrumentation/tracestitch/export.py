@@ -1,10 +1,12 @@
 """The way out of this process: its one exporter, emptied at exit, on SIGTERM and before a child disappears."""
 
 import atexit
+import contextlib
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -12,6 +14,8 @@ from tracestitch.encode import Deferred, LogEntry
 from tracestitch.exporter import Exporter
 from tracestitch.patching import on_import
 from tracestitch.safety import guard
+
+_LEAVING, _STARTING_AFRESH = guard("sending at exit"), guard("starting afresh in a forked process")
 
 
 class Outlet:
@@ -27,14 +31,28 @@ class Outlet:
         if self._leaving or self.exporter is None:
             return
         self._leaving = True
-        with guard("sending at exit"):
+        with _LEAVING, _undisturbed():
             self.exporter.flush(self.exit_budget_s)
 
     def after_fork(self) -> None:
         self._leaving = False
         if self.exporter is not None:
-            with guard("starting afresh in a forked process"):
+            with _STARTING_AFRESH:
                 self.exporter.after_fork()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """uWSGI's master tells its workers again what Ctrl-C has told them already, and the second time ends all at
+    once; elsewhere a second signal may cut this short."""
+    if "uwsgi" not in sys.modules:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _OUTLET = Outlet()
@@ -43,6 +61,12 @@ _OUTLET = Outlet()
 def flush(timeout_s: float = 0.5) -> bool:
     """Sends what is queued now, within the time given; for places where a process ends without atexit."""
     return _OUTLET.exporter is None or _OUTLET.exporter.flush(timeout_s)
+
+
+def give_a_turn(longest_s: float) -> None:
+    """Lets the exporter send what is queued, where its thread would not run otherwise."""
+    if _OUTLET.exporter is not None:
+        _OUTLET.exporter.give_a_turn(longest_s)
 
 
 def background(job: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ thread. The thread starts with the first item, so that a process which only fork
 """
 
 import gzip
+import signal
 import time
 from _thread import allocate_lock, start_new_thread
 from collections import Counter, deque
@@ -26,7 +27,12 @@ BATCH_ITEMS = 512
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 # A process that ends does not wait long for a collector that failed, or owes an answer, already.
 _HOPELESS_WAIT_S, _SUSPICIOUS_SILENCE_S = 0.15, 0.3
+# Enough for the thread to be run.
+_MOMENT_S = 0.002
 SCOPE_NAME = "tracestitch"
+_RUNNING = guard("the exporter")
+# Taken before a monkey patch.
+_sleep = time.sleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,10 @@ class Exporter:
         arrived = done.acquire(timeout=min(timeout_s, _HOPELESS_WAIT_S) if self._looks_dead() else timeout_s)
         return arrived and self._pending is None
 
+    def give_a_turn(self, longest_s: float) -> None:
+        """Like `flush`, but a collector that failed, or owes an answer, is hardly waited for at all."""
+        self.flush(_MOMENT_S if self._looks_dead() else longest_s)
+
     def _looks_dead(self) -> bool:
         silent_s = time.monotonic() - self._asked_at_s if self._asked_at_s else 0.0
         return self._pause_s > 0 or silent_s > _SUSPICIOUS_SILENCE_S
@@ -150,15 +160,20 @@ class Exporter:
     # What the thread does.
 
     def _run(self, wake: Any) -> None:
+        with guard("leaving signals to the app's threads"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while wake is self._wake:
-            self._idle = True
-            if not self._has_work():
-                wake.acquire()
-            self._idle = False
-            if not self._waiters:  # gather a batch; a full queue or a flush cuts this short
-                wake.acquire(timeout=max(self._settings.batch_delay_s, self._pause_s))
-            with guard("the exporter"):
+            try:
+                self._idle = True
+                if not self._has_work():
+                    wake.acquire()
+                self._idle = False
+                if not self._waiters:  # gather a batch; a full queue or a flush cuts this short
+                    wake.acquire(timeout=max(self._settings.batch_delay_s, self._pause_s))
                 self._step()
+            except Exception as error:
+                _RUNNING.caught(error)
+                _sleep(0.05)  # whatever it was, it may come again at once
 
     def _has_work(self) -> bool:
         return bool(self.spans or self.logs or self.events or self._jobs or self._waiters or self._pending)

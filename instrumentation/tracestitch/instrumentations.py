@@ -58,6 +58,9 @@ INSTRUMENTATIONS = (
         "mysqlclient", "MySQLdb.connections", "tracestitch.mysql", "patch_mysqlclient_connections"
     ),
     Instrumentation("celery", "celery.app.base", "tracestitch.celery", "patch_app"),
+    Instrumentation("uvicorn", "uvicorn.server", "tracestitch.uvicorn", "patch_server"),
+    Instrumentation("uwsgi", "django.core.handlers.wsgi", "tracestitch.uwsgi", "send_after_requests"),
+    Instrumentation("uwsgi", "flask.app", "tracestitch.uwsgi", "send_after_requests"),
     Instrumentation("threading", "threading", "tracestitch.threads", "patch_threads"),
     Instrumentation("threading", "concurrent.futures.thread", "tracestitch.threads", "patch_pools"),
 )

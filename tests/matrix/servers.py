@@ -13,7 +13,7 @@ def environment(name: str, *packages: str) -> Environment:
 
 GUNICORN = environment("gunicorn", "gunicorn")
 GEVENT = environment("gevent", "gunicorn", "gevent")
-EVENTLET = environment("eventlet", "gunicorn", "eventlet")
+EVENTLET = environment("eventlet", "gunicorn<24", "eventlet")  # later ones have no such worker
 UVICORN = environment("uvicorn", "uvicorn[standard]", "gunicorn")
 UVICORN_WORKER = environment("uvicorn-worker", "uvicorn-worker", "gunicorn")
 HYPERCORN = environment("hypercorn", "hypercorn")
