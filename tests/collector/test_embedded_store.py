@@ -74,8 +74,10 @@ def test_sync_moves_everything_into_segments(store: EmbeddedStore, tmp_path: Pat
     assert files(tmp_path / "hot") == []
     assert files(tmp_path / "segments") == [
         "000000000001.digests",
+        "000000000001.logs.facts",
         "000000000001.logs.parquet",
         "000000000001.logs.traces",
+        "000000000001.spans.facts",
         "000000000001.spans.parquet",
         "000000000001.spans.traces",
         "writer.lock",

@@ -85,6 +85,8 @@ class TraceQuery:
     limit: int = 20
     cursor: str = ""
     """The `next_cursor` of the page before; only with order newest."""
+    deadline_s: float = 10.0
+    """After so long the search answers with what it has found, and says so in `partial`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,8 @@ class LogQuery:
     attributes: tuple[AttributeFilter, ...] = ()
     limit: int = 100
     cursor: str = ""
+    deadline_s: float = 10.0
+    """As in `TraceQuery`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

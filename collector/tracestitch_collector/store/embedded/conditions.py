@@ -1,178 +1,199 @@
-"""What a query asks for, as SQL conditions over the columns, and the same for values that have no column."""
+"""What a query asks for, twice: as a mask over rows that were read, and as terms and bounds that say which row groups
+need not be read at all.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from tracestitch_collector.columns import from_plain
-from tracestitch_collector.model import AttributeValue
-from tracestitch_collector.store.embedded.engine import quoted
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tracestitch_collector.store.embedded import matching, phrases, row_terms, terms
 from tracestitch_collector.store.embedded.layout import stored_name
-from tracestitch_collector.store.embedded.snapshot import Source
-from tracestitch_collector.store.store import AttributeFilter
+from tracestitch_collector.store.embedded.matching import Mask
+from tracestitch_collector.store.embedded.row_groups import RowGroups
+from tracestitch_collector.store.store import AttributeFilter, LogQuery, TraceQuery, Window
 
-Ask = Callable[[str, str, Mapping[str, Any]], list[str]]
-"""Distinct texts of a column of the source, among rows that meet a condition with these parameters."""
-
-COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
-    "<": lambda value, limit: value < limit,
-    "<=": lambda value, limit: value <= limit,
-    ">": lambda value, limit: value > limit,
-    ">=": lambda value, limit: value >= limit,
-}
-TRUTH = {"true": True, "false": False}
+OWN_EVENTS = "tracestitch."
+ROUTE = "http.route"
+LARGEST = 2**63 - 1
+EVERY_TEXT = "attr.s."
+"""As a column: every string attribute."""
 
 
+@dataclass(kw_only=True)
 class Conditions:
-    """Gathers conditions, their parameters and the columns they need."""
+    """Conditions that all must hold. Built once per query, then only asked."""
 
-    def __init__(self) -> None:
-        self.parameters: dict[str, Any] = {}
-        self.columns: set[str] = set()
-        self._parts: list[str] = []
+    window: Window
+    time_column: str
+    columns: set[str] = field(default_factory=set)
+    """What `mask` looks at; columns that a file does not have are null throughout."""
+    _tests: list[Callable[[pa.Table], Mask]] = field(default_factory=list)
+    _terms: list[Sequence[int]] = field(default_factory=list)
+    """Of each list, one term must be there."""
+    _shortest_ns: int = -LARGEST
+    _min_severity: int = -1000
 
-    def add(self, condition: str, /, *columns: str, **parameters: Any) -> None:
-        self._parts.append(condition)
+    def add(self, test: Callable[[pa.Table], Mask], *columns: str) -> None:
+        self._tests.append(test)
         self.columns.update(columns)
-        self.parameters.update(parameters)
 
-    @property
-    def sql(self) -> str:
-        return " AND ".join(f"({part})" for part in self._parts) or "TRUE"
+    def need(self, *any_of: int) -> None:
+        self._terms.append(any_of)
 
-    def add_text(self, source: Source, text: str, columns: Iterable[str]) -> None:
-        """A case-insensitive substring of any of these columns or any string attribute."""
-        named = [*columns, *sorted(name for name in source.attributes if name.startswith("attr.s."))]
+    def mask(self, table: pa.Table) -> Mask:
+        times = table[self.time_column].to_numpy()
+        found: Mask = (times >= self.window.start_ns) & (times < self.window.end_ns)
+        for test in self._tests:
+            if not found.any():
+                break
+            found &= test(table)
+        return found
+
+    def row_groups(self, told: RowGroups) -> Mask:
+        """Which row groups may hold rows that meet the conditions."""
+        facts = told.facts
+        found: Mask = (facts["min_ns"] < self.window.end_ns) & (facts["max_ns"] >= self.window.start_ns)
+        found &= facts["max_duration_ns"] >= self._shortest_ns
+        found &= facts["max_severity"] >= self._min_severity
+        for any_of in self._terms:
+            if not found.any():
+                break
+            found &= np.logical_or.reduce([told.hold(term) for term in any_of])
+        return found
+
+    # One kind of condition each
+
+    def equal_text(self, column: str, value: str, kind: str) -> None:
+        self.add(lambda table: matching.passing(table[column], matching.equals(value)), column)
+        self.need(terms.of_text(kind, value))
+
+    def longer(self, shortest_ns: int) -> None:
+        limit = self._shortest_ns = max(min(shortest_ns, LARGEST), -LARGEST)
+        if shortest_ns > LARGEST:
+            self.add(lambda table: np.zeros(len(table), bool))
         self.add(
-            " OR ".join(f"contains(lower({quoted(name)}), lower($text))" for name in named), *named, text=text
+            lambda table: matching.passing(
+                table["duration_ns"], lambda values: pc.greater_equal(values, limit)
+            ),
+            "duration_ns",
         )
 
-    def add_attribute(self, source: Source, item: AttributeFilter, number: int, ask: Ask) -> None:
-        """The item's own attribute decides; where it has none, its resource's does."""
-        condition = _Attribute(item, f"filter{number}")
-        cases = [
-            f"WHEN {quoted(name)} IS NOT NULL THEN {condition.on_column(name, letter)}"
-            for letter in "sidb"
-            if (name := stored_name(f"attr.{letter}.{item.key}")) in source.attributes
-        ]
-        self.columns.update(
-            name
-            for letter in "sidb"
-            if (name := stored_name(f"attr.{letter}.{item.key}")) in source.attributes
+    def shorter(self, longest_ns: int) -> None:
+        limit = max(min(longest_ns, LARGEST), -LARGEST)
+        self.add(
+            lambda table: matching.passing(table["duration_ns"], lambda values: pc.less_equal(values, limit)),
+            "duration_ns",
         )
-        needle = "[" + json.dumps(item.key, ensure_ascii=False) + ","
-        others = ask(
-            "attributes_other",
-            f"contains(attributes_other, ${condition.name}_key)",
-            {f"{condition.name}_key": needle},
+
+    def severe(self, severity: int) -> None:
+        limit = self._min_severity = max(min(severity, 1000), -1000)
+        self.add(
+            lambda table: matching.passing(
+                table["severity_number"],
+                lambda values: pc.greater_equal(values, pa.scalar(limit, pa.int16())),
+            ),
+            "severity_number",
         )
-        with_key = [text for text in others if has_key(text, item.key)]
-        if with_key:
-            matching = [text for text in with_key if matches(value_of(text, item.key), item)]
-            cases.append(
-                f"WHEN attributes_other {condition.among('other', with_key)} THEN attributes_other {condition.among('fit', matching)}"
-            )
-            self.columns.add("attributes_other")
-        resources = [text for text in ask("resource", "TRUE", {}) if resource_matches(text, item)]
-        self.columns.add("resource")
-        fallback = f"resource {condition.among('resource', resources)}"
-        text = f"CASE {' '.join(cases)} ELSE {fallback} END" if cases else fallback
-        self.add(text, **condition.parameters)
+
+    def attribute(self, item: AttributeFilter) -> None:
+        columns = matching.attribute_columns(item.key)
+        self.add(lambda table: matching.has_attribute(table, item), *columns, "attributes_other", "resource")
+        if item.operator == "=":
+            self.need(*_value_terms(item), row_terms.ANY_KEY)
+        elif item.operator != "!=":
+            self.need(row_terms.key(item.key), row_terms.ANY_KEY)
 
 
-@dataclass
-class _Attribute:
-    """One filter's SQL and parameters."""
-
-    item: AttributeFilter
-    name: str
-
-    def __post_init__(self) -> None:
-        self.parameters: dict[str, Any] = {}
-
-    def among(self, what: str, texts: list[str]) -> str:
-        key = f"{self.name}_{what}"
-        self.parameters[key] = texts or [""]
-        return f"IN (SELECT unnest(${key}::VARCHAR[]))"
-
-    def on_column(self, column: str, letter: str) -> str:
-        """Over a column that is not null."""
-        operator, value, name = self.item.operator, self.item.value, quoted(column)
-        if operator == "exists":
-            return "TRUE"
-        if letter == "s":
-            return self._on_text(name)
-        unlike = "TRUE" if operator == "!=" else "FALSE"
-        if letter == "b":
-            if operator not in ("=", "!=") or value.lower() not in TRUTH:
-                return unlike
-            return f"{name} {operator} {self._bound(TRUTH[value.lower()])}"
-        number = number_of(value)
-        if operator == "contains" or number is None:
-            return unlike
-        sane = f"NOT isnan({name}) AND " if letter == "d" and operator in COMPARISONS else ""
-        return f"{sane}{name} {operator} {self._bound(number)}"
-
-    def _on_text(self, name: str) -> str:
-        operator = self.item.operator
-        if operator == "contains":
-            return f"contains(lower({name}), lower({self._bound(self.item.value)}))"
-        return f"{name} {operator} {self._bound(self.item.value)}" if operator in ("=", "!=") else "FALSE"
-
-    def _bound(self, value: Any) -> str:
-        key = f"{self.name}_{type(value).__name__}"
-        self.parameters[key] = value
-        return f"${key}"
+def _value_terms(item: AttributeFilter) -> list[int]:
+    """Of every value that equals the filter's."""
+    found = [terms.of_text(item.key, item.value)]
+    if item.value.lower() in matching.TRUTH:
+        found.append(terms.of_number(item.key, int(matching.TRUTH[item.value.lower()])))
+    number = matching.number_of(item.value)
+    if number is not None:
+        if abs(number) <= LARGEST and number == int(number):
+            found.append(terms.of_number(item.key, int(number)))
+        try:
+            found.append(terms.of_number(item.key, float(number)))
+        except OverflowError:  # no double is so large
+            pass
+    return found
 
 
-def number_of(text: str) -> int | float | None:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return None if number != number else number
+def clamped(window: Window) -> Window:
+    """Within what a column of signed 64 bits can hold."""
+    return Window(start_ns=min(max(window.start_ns, 0), LARGEST), end_ns=max(min(window.end_ns, LARGEST), 0))
 
 
-def matches(value: AttributeValue, item: AttributeFilter) -> bool:
-    """Whether a present value meets the filter."""
-    if item.operator == "exists":
-        return True
-    if item.operator == "contains":
-        return isinstance(value, str) and item.value.lower() in value.lower()
-    if item.operator in COMPARISONS:
-        limit = number_of(item.value)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return is_number and limit is not None and COMPARISONS[item.operator](value, limit)  # type: ignore[arg-type]  # is_number says so
-    return _equal(value, item.value) == (item.operator == "=")
+def of_traces(query: TraceQuery, window: Window) -> Conditions:
+    asked = Conditions(window=window, time_column="start_ns", columns={"start_ns"})
+    if query.service:
+        asked.equal_text("service_name", query.service, row_terms.SERVICE)
+    if query.error is not None:
+        _status(asked, query.error)
+    if query.min_duration_ns is not None:
+        asked.longer(query.min_duration_ns)
+    if query.max_duration_ns is not None:
+        asked.shorter(query.max_duration_ns)
+    if query.operation:
+        _operation(asked, query.operation)
+    if query.roots_only:
+        asked.add(lambda table: ~matching.present(table["parent_span_id"]), "parent_span_id")
+    for item in query.attributes:
+        asked.attribute(item)
+    if query.text:
+        named = ("name", "status_message", "attributes_other")
+        asked.add(lambda table: matching.has_text(table, query.text, named), *named, EVERY_TEXT)
+    return asked
 
 
-def _equal(value: AttributeValue, text: str) -> bool:
-    if isinstance(value, bool):
-        return TRUTH.get(text.lower()) == value
-    if isinstance(value, (int, float)):
-        return number_of(text) == value
-    return isinstance(value, str) and value == text
+def _status(asked: Conditions, error: bool) -> None:
+    test = matching.equals(2) if error else lambda values: pc.not_equal(values, pa.scalar(2, values.type))
+    asked.add(lambda table: matching.passing(table["status_code"], test), "status_code")
+    if error:
+        asked.need(terms.of_number(row_terms.STATUS, 2))
 
 
-def has_key(pairs_text: str, key: str) -> bool:
-    return any(pair[0] == key for pair in json.loads(pairs_text))
+def _operation(asked: Conditions, operation: str) -> None:
+    route, test = stored_name(f"attr.s.{ROUTE}"), matching.equals(operation)
+
+    def mask(table: pa.Table) -> Mask:
+        found = matching.passing(table["name"], test)
+        return found | matching.passing(table[route], test) if route in table.column_names else found
+
+    asked.add(mask, "name", route)
+    asked.need(terms.of_text(row_terms.OPERATION, operation), terms.of_text(ROUTE, operation))
 
 
-def value_of(pairs_text: str, key: str) -> AttributeValue:
-    """The first value of the key."""
-    return next(from_plain(pair[1]) for pair in json.loads(pairs_text) if pair[0] == key)
-
-
-def resource_matches(resource: str, item: AttributeFilter) -> bool:
-    """Whether the resource meets the filter, for items without such an attribute of their own."""
-    for key, plain in json.loads(resource)["attributes"]:
-        if key == item.key:
-            return matches(from_plain(plain), item)
-    return item.operator == "!="
+def of_logs(query: LogQuery, window: Window, trace_id: bytes | None) -> Conditions:
+    asked = Conditions(window=window, time_column="time_ns", columns={"time_ns"})
+    if query.event_name:
+        asked.equal_text("event_name", query.event_name, row_terms.EVENT)
+    else:
+        asked.add(
+            lambda table: (
+                ~matching.passing(
+                    table["event_name"], lambda values: pc.starts_with(values, pattern=OWN_EVENTS)
+                )
+            ),
+            "event_name",
+        )
+    if query.service:
+        asked.equal_text("service_name", query.service, row_terms.SERVICE)
+    if query.min_severity:
+        asked.severe(query.min_severity)
+    if trace_id is not None:
+        wanted = pa.array([trace_id], pa.binary(16))
+        asked.add(lambda table: pc.is_in(table["trace_id"], value_set=wanted).to_numpy(), "trace_id")
+    if query.text:
+        asked.add(lambda table: matching.passing(table["body"], matching.contains(query.text)), "body")
+        for term in phrases.of_phrase(query.text):
+            asked.need(term)
+    for item in query.attributes:
+        asked.attribute(item)
+    return asked

@@ -2,91 +2,144 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tracestitch_collector.store.embedded.conditions import Ask, Conditions
-from tracestitch_collector.store.embedded.engine import Engine, rows_of
+from tracestitch_collector.store.embedded import conditions, walk
+from tracestitch_collector.store.embedded.conditions import Conditions, clamped
 from tracestitch_collector.store.embedded.rows import logs_of
-from tracestitch_collector.store.embedded.search import asker, clamped
-from tracestitch_collector.store.embedded.snapshot import Snapshot, Source
-from tracestitch_collector.store.embedded.trace import trace_bytes
-from tracestitch_collector.store.store import LogPage, LogQuery
+from tracestitch_collector.store.embedded.segments import aligned, plain_schema
+from tracestitch_collector.store.embedded.snapshot import Snapshot
+from tracestitch_collector.store.embedded.trace import rows_of_traces, trace_bytes
+from tracestitch_collector.store.embedded.walk import OLDEST, Deadline
+from tracestitch_collector.store.store import LogPage, LogQuery, Window
 
-OWN_EVENTS = "tracestitch."
 KEYS = ("time_ns", "request_digest", "request_index")
-"""Order of records; the last two tell apart what happened at one moment."""
-NEWEST_FIRST = "ORDER BY time_ns DESC, request_digest, request_index"
+"""Newest first; the last two tell apart what happened at one moment."""
 
 
-def search_logs(snapshot: Snapshot, engine: Engine, query: LogQuery) -> LogPage:
-    window = clamped(query.window)
-    source = snapshot.source("logs", window.start_ns, window.end_ns, query.service)
-    if not source.rows or window.end_ns <= window.start_ns or query.limit < 1:
+def search_logs(snapshot: Snapshot, pool: ThreadPoolExecutor, query: LogQuery) -> LogPage:
+    window, trace_id = clamped(query.window), trace_bytes(query.trace_id)
+    if window.end_ns <= window.start_ns or query.limit < 1 or (query.trace_id and trace_id is None):
         return LogPage(records=())
-    if query.trace_id and trace_bytes(query.trace_id) is None:
-        return LogPage(records=())
-    conditions = _conditions(query, source, asker(engine, source, window, "time_ns"))
-    conditions.add(
-        "time_ns >= $start_ns AND time_ns < $end_ns", start_ns=window.start_ns, end_ns=window.end_ns
-    )
-    columns = sorted(conditions.columns | set(KEYS))
-    keys = engine.query(
-        f"SELECT {', '.join(KEYS)} FROM {rows_of(source, columns)} "
-        f"WHERE {conditions.sql} {NEWEST_FIRST} LIMIT $limit",
-        {**conditions.parameters, "limit": query.limit + 1},
-        [source],
-    )
-    page = keys.slice(0, query.limit)
-    more = len(keys) > query.limit
-    return LogPage(
-        records=tuple(logs_of(_whole_rows(engine, source, page))) if len(page) else (),
-        next_cursor=_cursor_after(page.slice(len(page) - 1).to_pylist()[0]) if more else "",
-    )
-
-
-def _whole_rows(engine: Engine, source: Source, page: pa.Table) -> pa.Table:
-    """The page's records with all their columns."""
-    times = page["time_ns"].to_pylist()
-    return engine.query(
-        f"SELECT * FROM {rows_of(source)} SEMI JOIN page USING (time_ns, request_digest, request_index) "
-        f"WHERE time_ns >= $oldest AND time_ns <= $newest {NEWEST_FIRST}",
-        {"oldest": times[-1], "newest": times[0]},
-        [source],
-        {"page": page},
-    )
-
-
-def _conditions(query: LogQuery, source: Source, ask: Ask) -> Conditions:
-    conditions = Conditions()
-    if query.event_name:
-        conditions.add("event_name = $event", "event_name", event=query.event_name)
-    else:
-        conditions.add("NOT starts_with(event_name, $own)", "event_name", own=OWN_EVENTS)
-    if query.service:
-        conditions.add("service_name = $service", "service_name", service=query.service)
-    if query.min_severity:
-        conditions.add("severity_number >= $severity", "severity_number", severity=query.min_severity)
-    if query.trace_id:
-        conditions.add("trace_id = $trace_id", "trace_id", trace_id=trace_bytes(query.trace_id))
-    if query.text:
-        conditions.add("contains(lower(body), lower($text))", "body", text=query.text)
-    for number, item in enumerate(query.attributes):
-        conditions.add_attribute(source, item, number, ask)
     cursor = _cursor(query.cursor)
     if cursor:
-        conditions.add(
-            "time_ns < $before OR (time_ns = $before AND "
-            "(request_digest > $digest OR (request_digest = $digest AND request_index > $index)))",
-            *KEYS,
-            **cursor,
-        )
-    return conditions
+        window = Window(start_ns=window.start_ns, end_ns=min(window.end_ns, cursor["time_ns"] + 1))
+    asked = conditions.of_logs(query, window, trace_id)
+    if cursor:
+        asked.add(lambda table: _is_after(table, cursor), *KEYS)
+    if trace_id is not None:
+        rows = rows_of_traces(snapshot, "logs", [trace_id])
+        return _page(rows.filter(pa.array(asked.mask(rows))), query.limit)
+    return _walked(snapshot, pool, query, asked)
 
 
-def _cursor_after(row: dict[str, Any]) -> str:
-    return f"{row['time_ns']}-{row['request_digest'].hex()}-{row['request_index']}"
+def _walked(snapshot: Snapshot, pool: ThreadPoolExecutor, query: LogQuery, asked: Conditions) -> LogPage:
+    """Only what tells the order is read of records that match, then the page's records with all they have."""
+    deadline, best, late = Deadline(query.deadline_s), pa.table({}), False
+    for step in walk.steps(snapshot, "logs", asked, set(KEYS), pool, service=query.service):
+        found = [_recent(rows, query.limit + 1) for rows in (best, *step.rows) if len(rows)]
+        best = _first(pa.concat_tables(found), query.limit + 1) if found else best
+        if len(best) > query.limit and best["time_ns"][query.limit].as_py() > step.frontier_ns:
+            break
+        if deadline.is_over and step.frontier_ns != OLDEST:
+            late = True
+            break
+    page = _page(_whole(snapshot, best), query.limit)
+    if late:
+        return replace(page, partial=deadline.said(f"{len(page.records)} records found so far"))
+    return page
+
+
+def _first(table: pa.Table, count: int) -> pa.Table:
+    """The newest, in order."""
+    if not len(table):
+        return table
+    digests = b"".join(table["request_digest"].to_pylist())
+    high, low = np.frombuffer(digests, ">u8").reshape(-1, 2).T
+    order = np.lexsort((table["request_index"].to_numpy(), low, high, -table["time_ns"].to_numpy()))
+    return table.take(pa.array(order[:count]))
+
+
+def _recent(table: pa.Table, count: int) -> pa.Table:
+    """Without what cannot be among so many newest: whole requests may share a moment, so that is few seldom."""
+    if len(table) <= 4 * count:
+        return table
+    times = table["time_ns"].to_numpy()
+    least = np.partition(times, len(times) - count)[len(times) - count]
+    return table.filter(pa.array(times >= least))
+
+
+def _whole(snapshot: Snapshot, keys: pa.Table) -> pa.Table:
+    """The records with these keys, with all their columns."""
+    if not len(keys):
+        return keys
+    times = keys["time_ns"].to_pylist()
+    wanted = {tuple(row.values()) for row in keys.select(KEYS).to_pylist()}
+    window = Window(start_ns=min(times), end_ns=max(times) + 1)
+    asked = Conditions(window=window, time_column="time_ns", columns={*KEYS})
+    moments = pa.array(sorted(set(times)))
+    asked.add(lambda table: pc.is_in(table["time_ns"], value_set=moments).to_numpy())
+    found = [_chosen(snapshot.hot.logs, asked, wanted)]
+    for place in walk.places(snapshot, "logs", asked):
+        if not _may_hold(snapshot, place, times):
+            continue
+        path = snapshot.layout.segments / place.segment.file_name
+        some = snapshot.footers.read(path, [place.row_group], KEYS)
+        if asked.mask(some).any():
+            found.append(_chosen(snapshot.footers.read(path, [place.row_group]), asked, wanted))
+    schema = plain_schema(table.schema for table in found)
+    return pa.concat_tables([aligned(table, schema) for table in found])
+
+
+def _may_hold(snapshot: Snapshot, place: walk.Place, times: list[int]) -> bool:
+    fact = snapshot.row_groups(place.segment).facts[place.row_group]
+    return any(fact["min_ns"] <= moment <= fact["max_ns"] for moment in times)
+
+
+def _chosen(table: pa.Table, asked: Conditions, wanted: set[tuple[Any, ...]]) -> pa.Table:
+    if not len(table):
+        return table
+    some = table.filter(pa.array(asked.mask(table)))
+    keep = [tuple(row.values()) in wanted for row in some.select(KEYS).to_pylist()]
+    some = some.filter(pa.array(keep, pa.bool_()))
+    used = [
+        name
+        for name in some.column_names
+        if not name.startswith("attr.") or some[name].null_count < len(some)
+    ]
+    return some.select(used)
+
+
+def _page(rows: pa.Table, limit: int) -> LogPage:
+    if not len(rows):
+        return LogPage(records=())
+    ordered = _first(rows, limit + 1)
+    page = ordered.slice(0, limit)
+    last = page.select(KEYS).slice(len(page) - 1).to_pylist()[0]
+    return LogPage(
+        records=tuple(logs_of(page)),
+        next_cursor=f"{last['time_ns']}-{last['request_digest'].hex()}-{last['request_index']}"
+        if len(ordered) > limit
+        else "",
+    )
+
+
+def _is_after(table: pa.Table, cursor: dict[str, Any]) -> Any:
+    time = pc.less(table["time_ns"], cursor["time_ns"])
+    same = pc.equal(table["time_ns"], cursor["time_ns"])
+    digests = table["request_digest"].cast(pa.binary())
+    digest, index = pa.scalar(cursor["request_digest"], pa.binary()), min(cursor["request_index"], 2**31 - 1)
+    later = pc.or_(
+        pc.greater(digests, digest),
+        pc.and_(pc.equal(digests, digest), pc.greater(table["request_index"], index)),
+    )
+    return pc.or_(time, pc.and_(same, later)).to_numpy()
 
 
 def _cursor(text: str) -> dict[str, Any] | None:
@@ -99,4 +152,8 @@ def _cursor(text: str) -> dict[str, Any] | None:
         digest = bytes.fromhex(parts[1])
     except ValueError:
         return None
-    return {"before": int(parts[0]), "digest": digest, "index": int(parts[2])}
+    return {
+        "time_ns": min(int(parts[0]), 2**63 - 2),
+        "request_digest": digest,
+        "request_index": int(parts[2]),
+    }

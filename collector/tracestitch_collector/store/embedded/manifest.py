@@ -23,7 +23,7 @@ MAX_SERVICES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One Parquet file of spans or log records, with its trace index beside it."""
+    """One Parquet file of spans or log records, with its trace index and its row groups' facts beside it."""
 
     id: int
     signal: Signal
@@ -44,6 +44,10 @@ class Segment:
     @property
     def index_name(self) -> str:
         return f"{self.id:012d}.{self.signal}.traces"
+
+    @property
+    def facts_name(self) -> str:
+        return f"{self.id:012d}.{self.signal}.facts"
 
     def overlaps(self, start_ns: int, end_ns: int) -> bool:
         return self.min_ns < end_ns and self.max_ns >= start_ns
@@ -81,7 +85,11 @@ class Manifest:
     """Segments that were set aside because they could not be read."""
 
     def files(self) -> set[str]:
-        names = {name for segment in self.segments for name in (segment.file_name, segment.index_name)}
+        names = {
+            name
+            for segment in self.segments
+            for name in (segment.file_name, segment.index_name, segment.facts_name)
+        }
         return names | {item.file_name for item in self.digests} | ({self.findings} - {""})
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pyarrow.compute as pc
 
+from tracestitch_collector.store.embedded.conditions import clamped
 from tracestitch_collector.store.embedded.engine import Engine, rows_of
 from tracestitch_collector.store.embedded.rows import logs_of
-from tracestitch_collector.store.embedded.search import clamped
 from tracestitch_collector.store.embedded.snapshot import Snapshot
 from tracestitch_collector.store.store import Arrival, Inventory, StoreStats, Window
 

@@ -1,4 +1,6 @@
-"""Segments: immutable Parquet files, written once from sorted rows, each with its trace index."""
+"""Segments: immutable Parquet files, written once, each with its trace index and the facts of its row groups beside it.
+Spans lie trace by trace, traces and log records by time, so that a row group is both a slice of time and whole traces.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +10,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tracestitch_collector.store.embedded import trace_index
+from tracestitch_collector.store.embedded import row_groups, row_terms, terms, trace_index
 from tracestitch_collector.store.embedded.layout import Layout, place, settle, unfinished_name
 from tracestitch_collector.store.embedded.manifest import MAX_SERVICES, Segment, Signal
 from tracestitch_collector.store.embedded.provenance import Provenance, metadata
 
-ROW_GROUP_ROWS = 16_384
+ROW_GROUP_ROWS = 8_192
 """What is read at least to get one trace; smaller ones compress worse."""
+MERGED_ROWS = 65_536
+"""So many rows are in memory, and sorted, at a time when segments are merged."""
 TIME_COLUMN: dict[Signal, str] = {"spans": "start_ns", "logs": "time_ns"}
-ORDER: dict[Signal, list[tuple[str, str]]] = {
-    "spans": [("trace_id", "ascending"), ("start_ns", "ascending")],
-    "logs": [("time_ns", "ascending")],
+ENCODINGS = {
+    "start_ns": "DELTA_BINARY_PACKED",
+    "time_ns": "DELTA_BINARY_PACKED",
+    "observed_ns": "DELTA_BINARY_PACKED",
+    "duration_ns": "BYTE_STREAM_SPLIT",
+    "trace_id": "PLAIN",
+    "span_id": "PLAIN",
+    "parent_span_id": "PLAIN",
+    "request_index": "PLAIN",
 }
-NO_DICTIONARY = (
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "start_ns",
-    "duration_ns",
-    "time_ns",
-    "request_index",
-)
-"""Columns whose values seldom repeat."""
+"""Columns whose values seldom repeat; all others have dictionaries."""
 
 
 class SegmentWriter:
@@ -48,6 +51,7 @@ class SegmentWriter:
         self._signal = signal
         self._schema = schema
         self._index: list[Any] = []
+        self._facts: list[row_groups.Fact] = []
         self._services: set[str] = set()
         self._rows = 0
         self._times = _Range()
@@ -58,7 +62,8 @@ class SegmentWriter:
             schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[name for name in schema.names if name not in NO_DICTIONARY],
+            use_dictionary=[name for name in schema.names if name not in ENCODINGS],
+            column_encoding={name: ENCODINGS[name] for name in schema.names if name in ENCODINGS},
             write_statistics=["start_ns", "time_ns", "duration_ns", "received_ns", "service_name"],
             store_schema=False,
             write_page_checksum=True,
@@ -73,17 +78,19 @@ class SegmentWriter:
         self._writer.close()
 
     def write(self, table: pa.Table) -> None:
-        """Appends the rows in order. Only one row group at a time is copied: dictionaries become plain there."""
-        order = pc.sort_indices(table, sort_keys=ORDER[self._signal])
-        for start in range(0, len(table), ROW_GROUP_ROWS):
-            part = aligned(table.take(order.slice(start, ROW_GROUP_ROWS)), self._schema)
+        """Appends the rows, sorted. Only one row group at a time is copied: dictionaries become plain there."""
+        order = _order(table, self._signal)
+        size = -(-len(table) // max(1, round(len(table) / ROW_GROUP_ROWS)))
+        for start in range(0, len(table), size):
+            part = table.take(order.slice(start, size))
+            self._facts.append(_fact(part, self._signal))
             self._index.append(trace_index.entries(part["trace_id"], len(self._index)))
-            self._writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
+            self._writer.write_table(aligned(part, self._schema), row_group_size=size)
         self._rows += len(table)
         self._times.add(table[TIME_COLUMN[self._signal]])
         self._received.add(table["received_ns"])
         if len(self._services) <= MAX_SERVICES:
-            self._services.update(table["service_name"].unique().to_pylist())
+            self._services.update(pc.unique(table["service_name"]).to_pylist())
 
     def finish(self) -> Segment:
         """Closes the files and makes them durable. They are part of the store once a manifest names them."""
@@ -105,7 +112,31 @@ class SegmentWriter:
         segment = replace(segment, bytes=self._path.stat().st_size)
         index = self._layout.segments / segment.index_name
         place(index, lambda unfinished: trace_index.write(unfinished, self._index), durable=True)
+        facts = self._layout.segments / segment.facts_name
+        place(facts, lambda unfinished: row_groups.write(unfinished, self._facts), durable=True)
         return segment
+
+
+def _order(table: pa.Table, signal: Signal) -> pa.Array:
+    times = table[TIME_COLUMN[signal]].to_numpy()
+    if signal == "logs":
+        return pa.array(np.argsort(times, kind="stable"))
+    traces = table["trace_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    begins: npt.NDArray[np.int64] = np.full(int(traces.max(initial=-1)) + 1, 2**63 - 1, np.int64)
+    np.minimum.at(begins, traces, times)
+    return pa.array(np.lexsort((times, traces, begins[traces])))
+
+
+def _fact(table: pa.Table, signal: Signal) -> row_groups.Fact:
+    times = table[TIME_COLUMN[signal]].to_numpy()
+    return row_groups.Fact(
+        rows=len(table),
+        min_ns=int(times.min()),
+        max_ns=int(times.max()),
+        max_duration_ns=pc.max(table["duration_ns"]).as_py() if signal == "spans" else 0,
+        max_severity=pc.max(table["severity_number"]).as_py() if signal == "logs" else 0,
+        bloom=terms.bloom(row_terms.of_rows(table)),
+    )
 
 
 class _Range:
@@ -170,17 +201,22 @@ def merge_segments(layout: Layout, segment_id: int, parts: list[Segment], origin
 
 
 def _batched(paths: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Row groups of the files, small ones together."""
+    """Row groups of the files, several together."""
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
     waiting: list[pa.Table] = []
     for path in paths:
-        with opened(path) as file:
+        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
-                waiting.append(aligned(file.read_row_group(group), schema))
-                if sum(map(len, waiting)) >= ROW_GROUP_ROWS:
-                    yield pa.concat_tables(waiting)
+                waiting.append(file.read_row_group(group))
+                if sum(map(len, waiting)) >= MERGED_ROWS:
+                    yield _joined(waiting)
                     waiting = []
     if waiting:
-        yield pa.concat_tables(waiting)
+        yield _joined(waiting)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables, promote_options="default").unify_dictionaries().combine_chunks()
 
 
 def unreadable(path: Path) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracestitch_collector.model import SPAN_KINDS
+from tracestitch_collector.store.embedded.conditions import clamped
 from tracestitch_collector.store.embedded.engine import Engine, rows_of
-from tracestitch_collector.store.embedded.search import clamped
 from tracestitch_collector.store.embedded.snapshot import Snapshot, Source
 from tracestitch_collector.store.store import (
     Bucket,

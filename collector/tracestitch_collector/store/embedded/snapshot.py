@@ -17,9 +17,11 @@ import pyarrow.parquet as pq
 from tracestitch_collector.columns import FINDINGS, LOGS, SPANS
 from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.store.embedded import hot, manifest
+from tracestitch_collector.store.embedded.footers import Footers
 from tracestitch_collector.store.embedded.hot import HotName, Tables
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
+from tracestitch_collector.store.embedded.row_groups import RowGroups
 from tracestitch_collector.store.embedded.segments import unreadable
 from tracestitch_collector.store.embedded.trace_index import TraceIndex
 
@@ -62,6 +64,11 @@ class Snapshot:
     """Files that could not be read; they are passed over."""
     _known: KnownFiles
 
+    footers: Footers
+
+    def row_groups(self, segment: Segment) -> RowGroups:
+        return self._known.row_groups(self.layout.segments / segment.facts_name, segment)
+
     def index(self, segment: Segment) -> TraceIndex:
         return self._known.index(self.layout.segments / segment.index_name)
 
@@ -101,11 +108,18 @@ class Snapshot:
 
 
 class KnownFiles:
-    """Attribute columns and trace index of each segment; files never change, so each is looked into once."""
+    """Attribute columns, trace index and row groups of each segment; files never change, so each is looked into once."""
 
     def __init__(self) -> None:
         self._known: dict[Path, frozenset[str]] = {}
         self._indices: dict[Path, TraceIndex] = {}
+        self._row_groups: dict[Path, RowGroups] = {}
+
+    def row_groups(self, path: Path, segment: Segment) -> RowGroups:
+        known = self._row_groups.get(path)
+        if known is None:
+            known = self._row_groups[path] = RowGroups(path, segment)
+        return known
 
     def index(self, path: Path) -> TraceIndex:
         known = self._indices.get(path)
@@ -123,6 +137,7 @@ class KnownFiles:
     def keep(self, paths: set[Path]) -> None:
         self._known = {path: names for path, names in self._known.items() if path in paths}
         self._indices = {path: index for path, index in self._indices.items() if path in paths}
+        self._row_groups = {path: told for path, told in self._row_groups.items() if path in paths}
 
 
 class Snapshots:
@@ -136,6 +151,7 @@ class Snapshots:
         self._parsed: dict[HotName, Tables] = {}
         self._joined: tuple[tuple[HotName, ...], Tables] = ((), _nothing())
         self._known = KnownFiles()
+        self._footers = Footers()
         self._damaged: set[str] = set()
 
     def take(self) -> Snapshot:
@@ -166,6 +182,7 @@ class Snapshots:
             hot=self._tables(tuple(chosen)),
             damaged=frozenset(self._damaged),
             _known=self._known,
+            footers=self._footers,
         )
 
     def _read_manifest(self) -> Manifest:

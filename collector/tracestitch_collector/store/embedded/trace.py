@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracestitch_collector.model import LogRecord, Span, Trace
 from tracestitch_collector.store.embedded import trace_index
+from tracestitch_collector.store.embedded.footers import asked
 from tracestitch_collector.store.embedded.manifest import Signal
 from tracestitch_collector.store.embedded.rows import logs_of, spans_of
-from tracestitch_collector.store.embedded.segments import aligned, opened, plain_schema
+from tracestitch_collector.store.embedded.segments import aligned, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
 from tracestitch_collector.traces.identity import merge_copies
 
@@ -59,13 +60,15 @@ def _moment(record: LogRecord) -> tuple[int, int]:
 
 
 def rows_of_traces(
-    snapshot: Snapshot, signal: Signal, trace_ids: Sequence[bytes], columns: Sequence[str] | None = None
+    snapshot: Snapshot, signal: Signal, trace_ids: Sequence[bytes], columns: Collection[str] | None = None
 ) -> pa.Table:
     """All rows of these traces, with these columns or all."""
     wanted = pa.array(trace_ids, pa.binary(16))
     hashes = trace_index.hashes(b"".join(trace_ids))
     hot = snapshot.hot.spans if signal == "spans" else snapshot.hot.logs
-    found = [_of_traces(hot.select(list(columns)) if columns else hot, wanted)]
+    if columns is not None:
+        hot = hot.select([name for name in hot.column_names if asked(name, columns)])
+    found = [_of_traces(hot, wanted)]
     found += _in_segments(snapshot, signal, hashes, wanted, columns)
     schema = plain_schema(table.schema for table in found)
     return pa.concat_tables([aligned(table, schema) for table in found])
@@ -76,15 +79,15 @@ def _in_segments(
     signal: Signal,
     hashes: trace_index.Hashes,
     wanted: pa.Array,
-    columns: Sequence[str] | None,
+    columns: Collection[str] | None,
 ) -> Iterator[pa.Table]:
     folder = snapshot.layout.segments
     for segment in snapshot.segments(signal):
         groups = snapshot.index(segment).row_groups(hashes, segment.row_groups)
         if groups:
-            with opened(folder / segment.file_name) as file:
-                for group in groups:  # one by one: only what belongs to the traces is kept
-                    yield _of_traces(file.read_row_group(group, columns=columns), wanted)
+            path = folder / segment.file_name
+            for group in groups:  # one by one: only what belongs to the traces is kept
+                yield _of_traces(snapshot.footers.read(path, [group], columns), wanted)
 
 
 def _of_traces(table: pa.Table, wanted: pa.Array) -> pa.Table:

@@ -11,23 +11,28 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-Hashes = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.uint32]
 CHECKSUM_BYTES = 4
-ENTRY = np.dtype([("trace", "<u8"), ("row_group", "<u4")])
+ENTRY = np.dtype([("trace", "<u4"), ("row_group", "<u2")])
+"""The file holds all first fields, then all second ones, so that they are searched in place."""
+FORMAT = 2
+"""Where the checksum begins, so that a file of another format is one that tells nothing."""
 
 
 def hashes(trace_ids: bytes) -> Hashes:
     """Of 16-byte ids one after the other. Both halves count: some senders fill the first with zeros."""
     halves = np.frombuffer(trace_ids, "<u8").reshape(-1, 2)
-    mixed: Hashes = halves[:, 1] ^ (halves[:, 0] * np.uint64(0x9E3779B97F4A7C15))
-    return mixed
+    mixed = (halves[:, 1] ^ (halves[:, 0] * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xD6E8FEB86659FD93)
+    return (mixed >> np.uint64(32)).astype(np.uint32)
 
 
 def entries(trace_ids: pa.ChunkedArray, row_group: int) -> npt.NDArray[np.void]:
     """The index of one row group; rows without a trace are left out."""
-    content = b"".join(set(trace_ids.drop_null().unique().to_pylist()))
-    found = np.empty(len(content) // 16, ENTRY)
+    distinct = pc.drop_null(pc.unique(trace_ids.combine_chunks()))
+    content = b"".join(distinct.to_pylist())
+    found = np.empty(len(distinct), ENTRY)
     found["trace"] = hashes(content)
     found["row_group"] = row_group
     return found
@@ -36,8 +41,8 @@ def entries(trace_ids: pa.ChunkedArray, row_group: int) -> npt.NDArray[np.void]:
 def write(path: Path, parts: Sequence[npt.NDArray[np.void]]) -> None:
     whole = np.concatenate(parts) if parts else np.empty(0, ENTRY)
     whole.sort(order=("trace", "row_group"))
-    content = whole.tobytes()
-    path.write_bytes(content + crc32(content).to_bytes(CHECKSUM_BYTES, "little"))
+    content = whole["trace"].tobytes() + whole["row_group"].tobytes()
+    path.write_bytes(content + crc32(content, FORMAT).to_bytes(CHECKSUM_BYTES, "little"))
 
 
 class TraceIndex:
@@ -45,25 +50,31 @@ class TraceIndex:
     the trace."""
 
     def __init__(self, path: Path) -> None:
-        self._entries = _sound_entries(path)
+        content = _sound_content(path)
+        self._is_known = content is not None
+        if content is not None:
+            count = len(content) // ENTRY.itemsize
+            self._traces = content[: 4 * count].view("<u4")
+            self._row_groups = content[4 * count :].view("<u2")
 
     def row_groups(self, wanted: Hashes, count: int) -> list[int]:
         """The row groups, of so many, that may hold any of the wanted traces, ascending."""
-        if self._entries is None:
+        if not self._is_known:
             return list(range(count))
-        traces = self._entries["trace"]
-        first = np.searchsorted(traces, wanted, "left")
-        last = np.searchsorted(traces, wanted, "right")
-        found = {
-            int(group)
-            for start, end in zip(first, last, strict=True)
-            if end > start
-            for group in self._entries["row_group"][start:end]
-        }
+        first = self._traces.searchsorted(wanted, "left")
+        inside = first < len(self._traces)
+        if not inside.all():
+            wanted, first = wanted[inside], first[inside]
+        found: set[int] = set()
+        for start in first[self._traces[first] == wanted].tolist():
+            at = start
+            while at < len(self._traces) and self._traces[at] == self._traces[start]:
+                found.add(int(self._row_groups[at]))
+                at += 1
         return sorted(found)
 
 
-def _sound_entries(path: Path) -> npt.NDArray[np.void] | None:
+def _sound_content(path: Path) -> npt.NDArray[np.uint8] | None:
     try:
         content = np.memmap(path, np.uint8, "r")
     except (OSError, ValueError):
@@ -72,4 +83,5 @@ def _sound_entries(path: Path) -> npt.NDArray[np.void] | None:
     if size < 0 or size % ENTRY.itemsize:
         return None
     written = int.from_bytes(content[size:].tobytes(), "little")
-    return content[:size].view(ENTRY) if crc32(content[:size].data) == written else None
+    plain = np.asarray(content[:size])
+    return plain if crc32(plain.data, FORMAT) == written else None

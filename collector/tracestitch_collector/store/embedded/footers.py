@@ -1,0 +1,72 @@
+"""Reading row groups of segments. What a file's footer says is kept while it is asked for often: parsing it takes as
+long as reading a column.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+KEPT_BYTES = 64_000_000
+"""Of footers as they stand in the files; parsed they take some times as much."""
+KEPT_PARSED_RATIO = 4
+EVERY_TEXT = "attr.s."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    metadata: Any
+    names: frozenset[str]
+    texts: tuple[str, ...]
+    """Columns of strings, which are read as dictionaries."""
+
+
+class Footers:
+    """Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Path, Footer] = OrderedDict()
+        self._bytes = 0
+
+    def footer(self, path: Path) -> Footer:
+        with self._lock:
+            known = self._known.get(path)
+            if known is not None:
+                self._known.move_to_end(path)
+                return known
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
+        found = Footer(
+            metadata=metadata,
+            names=frozenset(schema.names),
+            texts=tuple(field.name for field in schema if pa.types.is_string(field.type)),
+        )
+        with self._lock:
+            self._known[path] = found
+            self._bytes += metadata.serialized_size * KEPT_PARSED_RATIO
+            while self._bytes > KEPT_BYTES and len(self._known) > 1:
+                _, gone = self._known.popitem(last=False)
+                self._bytes -= gone.metadata.serialized_size * KEPT_PARSED_RATIO
+        return found
+
+    def read(self, path: Path, row_groups: list[int], columns: Collection[str] | None = None) -> pa.Table:
+        """These row groups with these of the columns that the file has, or all. A flipped bit is an error."""
+        footer = self.footer(path)
+        texts = footer.texts if columns is None else [name for name in footer.texts if asked(name, columns)]
+        wanted = None if columns is None else [name for name in footer.names if asked(name, columns)]
+        with pq.ParquetFile(
+            path, metadata=footer.metadata, read_dictionary=texts, page_checksum_verification=True
+        ) as file:
+            return file.read_row_groups(row_groups, columns=wanted, use_threads=columns is None)
+
+
+def asked(name: str, columns: Collection[str]) -> bool:
+    return name in columns or (EVERY_TEXT in columns and name.startswith(EVERY_TEXT))
