@@ -38,11 +38,10 @@ class StatementObserver:
 
     def __call__(self, execute: Any, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         # Statements outside of any request or task (migrations, shells) would each be a trace of their own.
-        if not current_span().is_recording():
-            return execute(statement, params, many, context)
         span = None
         try:
-            span = self._start(statement, params, many, context)
+            if current_span().is_recording():
+                span = self._start(statement, params, many, context)
         except Exception as error:
             _STARTING.caught(error)
         if span is None:
@@ -52,14 +51,14 @@ class StatementObserver:
         except BaseException as error:
             with _ENDING:
                 calls.fail(span, error)
-            span.end()
+                span.end()
             raise
         try:
             if statement[:6].upper() == "SELECT":
                 self._count_rows(span, context)
+            span.end()
         except Exception as error:
             _ENDING.caught(error)
-        span.end()
         return result
 
     def _start(self, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> trace.Span:

@@ -8,6 +8,8 @@ from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 
+_SENDING = guard("httpx")
+
 
 def patch_clients(module: ModuleType) -> None:
     replace(module.Client, "send", _observed)
@@ -16,13 +18,17 @@ def patch_clients(module: ModuleType) -> None:
 
 def _observed(original: Any) -> Any:
     def send(self: Any, request: Any, **kwargs: Any) -> Any:
-        call = _started(self, request)
+        call = None
+        with _SENDING:
+            call = _started(self, request)
         if call is None:
             return original(self, request, **kwargs)
         with call:
-            call.inject(request.headers)
+            with _SENDING:
+                call.inject(request.headers)
             response = original(self, request, **kwargs)
-            call.answered(response.status_code, response)
+            with _SENDING:
+                call.answered(response.status_code, response)
         return response
 
     return send
@@ -30,21 +36,23 @@ def _observed(original: Any) -> Any:
 
 def _observed_async(original: Any) -> Any:
     async def send(self: Any, request: Any, **kwargs: Any) -> Any:
-        call = _started(self, request)
+        call = None
+        with _SENDING:
+            call = _started(self, request)
         if call is None:
             return await original(self, request, **kwargs)
         with call:
-            call.inject(request.headers)
+            with _SENDING:
+                call.inject(request.headers)
             response = await original(self, request, **kwargs)
-            call.answered(response.status_code, response)
+            with _SENDING:
+                call.answered(response.status_code, response)
         return response
 
     return send
 
 
 def _started(client: Any, request: Any) -> http_clients.HttpCall | None:
-    with guard("httpx"):
-        limits = request.extensions.get("timeout", client.timeout.as_dict())
-        timeouts = Timeouts(connect_s=limits.get("connect"), read_s=limits.get("read"))
-        return http_clients.start("httpx", request.method, str(request.url), timeouts)
-    return None
+    limits = request.extensions.get("timeout", client.timeout.as_dict())
+    timeouts = Timeouts(connect_s=limits.get("connect"), read_s=limits.get("read"))
+    return http_clients.start("httpx", request.method, str(request.url), timeouts)

@@ -10,13 +10,16 @@ from typing import Any
 from tracestitch.safety import guard
 
 _MARK = "__tracestitch_original__"
+_LOOKING = guard("looking out for imports")
 
 
 def on_import(module_name: str, patch: Callable[[ModuleType], None]) -> None:
     """Runs `patch(module)` once the app imports the module, or now if it has."""
 
+    instrumenting = guard(f"instrumenting {module_name}")
+
     def apply(module: ModuleType) -> None:
-        with guard(f"instrumenting {module_name}"):
+        with instrumenting:
             patch(module)
 
     _WATCH.wait_for(module_name, apply)
@@ -41,8 +44,21 @@ class _Watch:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in self._waiting or getattr(self._looking, "name", None) == name:
-            return None  # the second: another agent's finder asks all finders again
+        if name not in self._waiting:
+            return None
+        try:
+            return self._observed_spec(name, path, target)
+        except ImportError:
+            return None  # the finder that raised it is asked again, and its answer is the app's
+        except Exception as error:
+            _LOOKING.caught(error)
+        return None
+
+    def _observed_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        if getattr(self._looking, "name", None) == name:
+            return None  # another agent's finder asks all finders again
         self._looking.name = name
         try:
             spec = self._found_by_the_others(name, path, target)
@@ -85,11 +101,13 @@ class _Loader:
         return created
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
+        with _LOOKING:
+            if module.__spec__ is not None:
+                module.__spec__.loader = self._loader
+            module.__loader__ = self._loader
         self._loader.exec_module(module)
-        self._watch.loaded(module)
+        with _LOOKING:
+            self._watch.loaded(module)
 
 
 _WATCH = _Watch()

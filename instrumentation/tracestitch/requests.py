@@ -8,6 +8,8 @@ from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 
+_SENDING = guard("requests")
+
 
 def patch_sessions(module: ModuleType) -> None:
     replace(module.Session, "send", _observed)
@@ -15,22 +17,24 @@ def patch_sessions(module: ModuleType) -> None:
 
 def _observed(original: Any) -> Any:
     def send(self: Any, request: Any, **kwargs: Any) -> Any:
-        call = _started(request, kwargs.get("timeout"))
+        call = None
+        with _SENDING:
+            call = _started(request, kwargs.get("timeout"))
         if call is None:
             return original(self, request, **kwargs)
         with call:
-            call.inject(request.headers)
+            with _SENDING:
+                call.inject(request.headers)
             response = original(self, request, **kwargs)
-            call.answered(response.status_code, response)
+            with _SENDING:
+                call.answered(response.status_code, response)
         return response
 
     return send
 
 
 def _started(request: Any, timeout: object) -> http_clients.HttpCall | None:
-    with guard("requests"):
-        return http_clients.start("requests", request.method or "", request.url or "", timeouts(timeout))
-    return None
+    return http_clients.start("requests", request.method or "", request.url or "", timeouts(timeout))
 
 
 def timeouts(value: object) -> Timeouts:

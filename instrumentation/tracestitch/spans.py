@@ -18,12 +18,14 @@ from opentelemetry.util.types import Attributes
 
 from tracestitch.attributes import PLAIN_TYPES, Limits, Shared
 from tracestitch.frames import type_name
+from tracestitch.safety import guard
 
 if TYPE_CHECKING:
     from tracestitch.provider import Tracer
 
 UNSET = Status(StatusCode.UNSET)
 _NONE: tuple[Any, ...] = ()
+_ENDING = guard("ending a span")
 
 
 class SpanEvent:
@@ -179,7 +181,10 @@ class Span(trace.Span):
     def end(self, end_time: int | None = None) -> None:
         if self.end_time is None:
             self.end_time = time_ns() if end_time is None else end_time
-            self.tracer.provider.ended(self)
+            try:
+                self.tracer.provider.ended(self)
+            except Exception as error:
+                _ENDING.caught(error)
 
     def on_exit(self, *, records: bool, sets_status: bool) -> None:
         """What leaving a `with` block of this span by an exception does."""

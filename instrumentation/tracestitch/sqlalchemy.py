@@ -19,7 +19,7 @@ _STARTED, _KNOWN = "_tracestitch_started", "_tracestitch_statements"
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "COPY"})
 
 
-_STATEMENT = guard("SQLAlchemy statement")
+_STATEMENT, _TRANSACTION = guard("SQLAlchemy statement"), guard("SQLAlchemy transaction")
 
 
 class Listeners:
@@ -104,11 +104,13 @@ def _taken(execution: Any) -> tuple[Span | None, str]:
 
 
 def _ended(connection: Any, *_: Any) -> None:
-    transactions.closed(connection)
+    with _TRANSACTION:
+        transactions.closed(connection)
 
 
 def _began(connection: Any, *_: Any) -> None:
-    transactions.opened(connection)
+    with _TRANSACTION:
+        transactions.opened(connection)
 
 
 @safely("SQLAlchemy transaction")
@@ -122,7 +124,7 @@ def _session_began(_session: Any, transaction: Any, connection: Any) -> None:
 def _noting_explicit_begin(original: Any) -> Any:
     def begin(self: Any, *args: Any, **kwargs: Any) -> Any:
         transaction = original(self, *args, **kwargs)
-        with guard("SQLAlchemy transaction"):
+        with _TRANSACTION:
             if _is_explicit(sys._getframe().f_back):
                 transactions.opened(self)
         return transaction

@@ -11,6 +11,8 @@ from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 
+_SENDING = guard("urllib3")
+
 
 def patch_connection_pool(module: ModuleType) -> None:
     replace(module.HTTPConnectionPool, "urlopen", _observed)
@@ -21,30 +23,31 @@ def _observed(original: Any) -> Any:
     def urlopen(
         self: Any, method: Any, url: Any, body: Any = None, headers: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        under_way = http_clients.current()
-        if under_way is not None:
-            with guard("urllib3"):
-                under_way.sent(_limits(self, kwargs))
-            return original(self, method, url, body, headers, *args, **kwargs)
-        call = _started(self, method, url, kwargs)
+        call = None
+        with _SENDING:
+            call = _started(self, method, url, kwargs)
         if call is None:
             return original(self, method, url, body, headers, *args, **kwargs)
         with call:
-            headers = _with_trace(call, self.headers if headers is None else headers)
+            with _SENDING:
+                headers = _with_trace(call, self.headers if headers is None else headers)
             response = original(self, method, url, body, headers, *args, **kwargs)
-            call.answered(response.status, response)
+            with _SENDING:
+                call.answered(response.status, response)
         return response
 
     return urlopen
 
 
 def _started(pool: Any, method: str, url: str, kwargs: Mapping[str, Any]) -> http_clients.HttpCall | None:
-    with guard("urllib3"):
-        call = http_clients.start("urllib3", method, _full_url(pool, url), None)
-        if call is not None:
-            call.sent(_limits(pool, kwargs))
-        return call
-    return None
+    under_way = http_clients.current()
+    if under_way is not None:
+        under_way.sent(_limits(pool, kwargs))
+        return None
+    call = http_clients.start("urllib3", method, _full_url(pool, url), None)
+    if call is not None:
+        call.sent(_limits(pool, kwargs))
+    return call
 
 
 def _full_url(pool: Any, url: str) -> str:
@@ -57,13 +60,11 @@ def _full_url(pool: Any, url: str) -> str:
 
 def _with_trace(call: http_clients.HttpCall, headers: Mapping[str, str]) -> Mapping[str, str]:
     """A copy of the headers of the same kind: the user may share one mapping among threads."""
-    with guard("urllib3"):
-        copy: MutableMapping[str, str] = headers.copy() if hasattr(headers, "copy") else dict(headers)
-        for name in [name for name in copy if name.lower() in ("traceparent", "tracestate")]:
-            del copy[name]
-        call.inject(copy)
-        return copy
-    return headers
+    copy: MutableMapping[str, str] = headers.copy() if hasattr(headers, "copy") else dict(headers)
+    for name in [name for name in copy if name.lower() in ("traceparent", "tracestate")]:
+        del copy[name]
+    call.inject(copy)
+    return copy
 
 
 def _limits(pool: Any, kwargs: Mapping[str, Any]) -> Timeouts:
