@@ -22,7 +22,12 @@ SWITCH = "__site__"
 # Names by which the hooks call what is the app's: its failures are for the app to see.
 _SWITCHES = re.compile(rf"{SWITCH}\(\d+\) or ")
 _OF_THE_APP = frozenset({"original", "execute", "start_response", "send", "receive", "function", "previous"})
-_STEPS_OF_THE_APP = {("server", "__next__"): ("next", "iter"), ("server", "close"): ("getattr", "close")}
+_STEPS_OF_THE_APP = {
+    ("server", "__next__"): ("next", "iter"),
+    ("server", "close"): ("getattr", "close"),
+    ("patching", "exec_module"): ("exec_module",),
+    ("patching", "create_module"): ("create_module",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +110,10 @@ class _Rewriter(ast.NodeTransformer):
         return node if plain or not isinstance(node.ctx, ast.Load) else self._switched(node)
 
     def _is_the_apps(self, node: ast.Call) -> bool:
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         function = self._functions[-1] if self._functions else ""
-        return name in _OF_THE_APP or name in _STEPS_OF_THE_APP.get((self._module, function), ())
+        plain = isinstance(node.func, ast.Name) and name in _OF_THE_APP
+        return plain or name in _STEPS_OF_THE_APP.get((self._module, function), ())
 
     def _switched(self, node: ast.expr) -> ast.expr:
         if not self._functions:
