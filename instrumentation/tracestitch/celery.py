@@ -4,19 +4,20 @@ own signals; and a flush before a pool process ends, since it ends without Pytho
 from types import ModuleType
 from typing import Any
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import context, propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, export, frames, inventory, tracing, transactions
+from tracestitch import apart, calls, contexts, export, frames, inventory, tracing, transactions
 from tracestitch.exceptions import record_exception
 from tracestitch.patching import replace
 from tracestitch.safety import guard, safely
 
 _RUNNING = "_tracestitch_running"
 _FLUSH_SECONDS = 1.0
+_PRODUCING = guard("Celery producer")
 
 
 class _RequestFields(Getter[Any]):
@@ -50,24 +51,30 @@ def patch_app(module: ModuleType) -> None:
 
 def _observed(original: Any) -> Any:
     def send_task(self: Any, name: Any, *args: Any, **kwargs: Any) -> Any:
-        span = _producer(str(name))
-        if span is None:
+        span = token = None
+        with _PRODUCING:
+            span = _producer(str(name))
+            token = context.attach(contexts.with_span(span)) if span is not None else None
+        if span is None or token is None:
             return original(self, name, *args, **kwargs)
         try:
-            with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                result = original(self, name, *args, **kwargs)
+            return original(self, name, *args, **kwargs)
         except BaseException as error:
-            with guard("Celery producer"):
+            with _PRODUCING:
+                context.detach(token)
+                token = None
                 calls.fail(span, error)
             raise
         finally:
-            span.end()
-        return result
+            with _PRODUCING:
+                if token is not None:
+                    context.detach(token)
+            with _PRODUCING:
+                span.end()
 
     return send_task
 
 
-@safely("Celery producer")
 def _producer(name: str) -> Span | None:
     if calls.suppressed():
         return None
@@ -86,8 +93,8 @@ def _about_to_publish(headers: Any = None, routing_key: Any = None, declare: Any
     """The last moment before the message leaves: its id and queue are known now, and headers may be added."""
     if not isinstance(headers, dict):
         return
-    propagate.inject(headers)
-    span = trace.get_current_span()
+    apart.inject(headers)
+    span = tracing.current_span()
     if span.is_recording():
         queue = getattr(declare[0], "name", "") if declare else routing_key
         span.set_attribute("messaging.destination.name", str(queue or ""))
@@ -99,7 +106,9 @@ def _started(task: Any = None, task_id: Any = None, **_: Any) -> None:
     request = task.request
     # An eager task runs inside its caller: the current span is its parent already.
     parent = (
-        None if request.is_eager else propagate.extract(request, context=Context(), getter=_RequestFields())
+        None
+        if request.is_eager
+        else apart.beneath(propagate.extract(request, context=Context(), getter=_RequestFields()))
     )
     span = tracing.tracer().start_span(
         f"process {task.name}",
@@ -107,7 +116,7 @@ def _started(task: Any = None, task_id: Any = None, **_: Any) -> None:
         kind=SpanKind.CONSUMER,
         attributes=_task_attributes(task, str(task_id)),
     )
-    token = context.attach(trace.set_span_in_context(span, parent))
+    token = context.attach(contexts.with_span(span, parent))
     setattr(request, _RUNNING, (span, token))
 
 

@@ -7,17 +7,18 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, scrub, swallowed, transactions
+from tracestitch import apart, calls, contexts, scrub, swallowed, transactions
 from tracestitch.safety import guard
 
 _CALL = context.create_key("tracestitch-http-call")
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
 )
+_CALLING = guard("http client")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -41,16 +42,14 @@ class HttpCall:
         self._token: Any = None
 
     def __enter__(self) -> Self:
-        with guard("http client"):
-            self._token = context.attach(
-                context.set_value(_CALL, self, trace.set_span_in_context(self._span))
-            )
+        with _CALLING:
+            self._token = context.attach(context.set_value(_CALL, self, contexts.with_span(self._span)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with guard("http client"):
+        with _CALLING:
             # Detached first: the failure is noted on the span in which the call was made.
             if self._token is not None:
                 context.detach(self._token)
@@ -58,13 +57,13 @@ class HttpCall:
                 calls.fail(self._span, error)
             elif self._failed_answer is not None:
                 swallowed.mark(self._failed_answer)
-        with guard("http client"):
+        with _CALLING:
             self._note_limits()
             self._span.end()
 
     def inject(self, headers: MutableMapping[str, str]) -> None:
-        with guard("http client"):
-            propagate.inject(headers)
+        with _CALLING:
+            apart.inject(headers)
 
     def sent(self, timeouts: Timeouts) -> None:
         """A connection pool below takes the call (again, when it retries) with these limits."""
@@ -73,7 +72,7 @@ class HttpCall:
 
     def answered(self, status: int, answer: object) -> None:
         """`answer` is what a later exception may carry, as that of `raise_for_status()` does."""
-        with guard("http client"):
+        with _CALLING:
             self._span.set_attribute("http.response.status_code", status)
             if status >= 400:
                 self._span.set_attribute("error.type", str(status))
@@ -94,7 +93,7 @@ class HttpCall:
 
 def start(client: str, method: str, url: str, timeouts: Timeouts | None) -> HttpCall | None:
     """A call to enter, or None where it must not be observed."""
-    with guard("http client"):
+    with _CALLING:
         if calls.suppressed():
             return None
         name = method.upper() if method.upper() in _METHODS else "HTTP"

@@ -15,7 +15,6 @@ from opentelemetry.util.types import Attributes
 
 from tracestitch import contexts, swallowed
 from tracestitch.attributes import Limits, Shared
-from tracestitch.contexts import SPAN_KEY
 from tracestitch.exporter import Exporter
 from tracestitch.ids import SystemIdGenerator
 from tracestitch.safety import guard
@@ -48,6 +47,10 @@ class Provider(trace.TracerProvider):
     ) -> trace.Tracer:
         key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url)
         return self._tracers.setdefault(key, Tracer(self, *key))
+
+    def tracers(self) -> "list[Tracer]":
+        """Those that were asked for so far."""
+        return list(self._tracers.values())
 
     def add_span_processor(self, span_processor: Any) -> None:
         """A processor of the SDK's kind, beside the agent's own exporter."""
@@ -104,7 +107,7 @@ class Tracer(trace.Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> trace.Span:
-        parent = (contexts.current() if context is None else context).get(SPAN_KEY)
+        parent = (contexts.current() if context is None else context).get(contexts.SPAN_KEY)
         provider = self.provider
         if provider.sampler is None and type(parent) is Span:
             # Below a span of this process: nothing is to be decided or checked.
@@ -185,7 +188,7 @@ class CurrentSpan:
 
     def __enter__(self) -> trace.Span:
         self._span = self._tracer.start_span(**self._arguments)
-        self._token = context_api.attach(context_api.set_value(SPAN_KEY, self._span))
+        self._token = context_api.attach(context_api.set_value(contexts.SPAN_KEY, self._span))
         return self._span
 
     def __exit__(

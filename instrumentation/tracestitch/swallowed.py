@@ -13,10 +13,9 @@ from logging import WARNING, LogRecord
 from types import CodeType, FrameType
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import frames, scrub
+from tracestitch import contexts, frames, scrub
 from tracestitch.safety import guard
 from tracestitch.spans import Span, SpanEvent
 
@@ -104,10 +103,15 @@ def mark(failure: object) -> None:
     WATCH.start()
     if not WATCH.active:
         return
-    span = trace.get_current_span()
-    if not span.is_recording() or len(WATCH.pending) >= MOST_SPANS or not hasattr(failure, "__dict__"):
+    span = _current()
+    if (
+        span is None
+        or not span.is_recording()
+        or len(WATCH.pending) >= MOST_SPANS
+        or not hasattr(failure, "__dict__")
+    ):
         return
-    span_id = span.get_span_context().span_id
+    span_id = span.span_id
     marks = WATCH.pending.setdefault(span_id, [])
     if len(marks) < MOST_PER_SPAN:
         new = Mark()
@@ -149,8 +153,14 @@ def _event(mark: Mark, caught_at: frames.CodeLocation) -> SpanEvent:
     return SpanEvent(EVENT, attributes, mark.caught_ns)
 
 
+def _current() -> Span | None:
+    span = contexts.current().get(contexts.SPAN_KEY)
+    return span if type(span) is Span else None
+
+
 def _tell_function(record: LogRecord) -> None:
-    marks = WATCH.pending.get(trace.get_current_span().get_span_context().span_id, ())
+    span = _current()
+    marks = WATCH.pending.get(span.span_id, ()) if span is not None else ()
     for one in marks:
         code = one.frame_code
         if code is not None and (code.co_name, code.co_filename) == (record.funcName, record.pathname):

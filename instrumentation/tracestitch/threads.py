@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry import context
 from opentelemetry.context import Context
 
-from tracestitch import calls, contexts, frames
+from tracestitch import apart, calls, contexts, frames
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 
@@ -85,20 +85,24 @@ def _carried(original: Callable[..., None]) -> Callable[..., None]:
             carried = self.__dict__.pop(_CARRIED, None)
             if carried is not None:
                 token = contexts.attach(carried)
+                calls.WORKING.given_at = carried.get(calls.GIVEN_AT)
         except Exception as error:
             _TAKING_OVER.caught(error)
         try:
             original(self, *args)
         finally:
-            if token is not None:
-                contexts.detach(token)
+            with _TAKING_OVER:
+                if token is not None:
+                    calls.WORKING.given_at = None
+                    contexts.detach(token)
 
     return run
 
 
 def _handed_over() -> Context:
     site = frames.user_frame()
-    return contexts.current() if site is None else context.set_value(calls.GIVEN_AT, site, contexts.current())
+    handed = apart.to_hand_over()
+    return handed if site is None else context.set_value(calls.GIVEN_AT, site, handed)
 
 
 def _is_apps(thread: threading.Thread) -> bool:

@@ -7,7 +7,7 @@ from types import ModuleType
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN
 
-from tracestitch import __version__, contexts
+from tracestitch import __version__, apart, contexts
 from tracestitch.attributes import limits_of
 from tracestitch.exporter import SCOPE_NAME, Exporter
 from tracestitch.patching import on_import
@@ -18,7 +18,8 @@ from tracestitch.spans import Span
 
 @lru_cache(maxsize=1)
 def tracer() -> trace.Tracer:
-    return trace.get_tracer(SCOPE_NAME, __version__)
+    """The agent's own, whatever provider the app sets; found at the first call, which comes after the start."""
+    return apart.provider_of_the_agent().get_tracer(SCOPE_NAME, __version__)
 
 
 def current_span() -> trace.Span:
