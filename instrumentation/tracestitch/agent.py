@@ -3,10 +3,9 @@
 import os
 from collections.abc import Mapping
 
-from opentelemetry import trace
-
-from tracestitch import export, instrumentations, logs
+from tracestitch import apart, export, instrumentations, local_values, logs
 from tracestitch.exporter import Exporter
+from tracestitch.profiler import PROFILER
 from tracestitch.resource import ProcessResource
 from tracestitch.safety import guard
 from tracestitch.settings import disabled_by, from_environment
@@ -27,9 +26,12 @@ class Agent:
         exporter = Exporter(settings, self.resource)
         os.register_at_fork(after_in_child=self.resource.after_fork)
         export.install(exporter, settings.exit_budget_s)
-        trace.set_tracer_provider(build_provider(exporter, environ))
+        apart.become_global(build_provider(exporter, environ))
         if "logging" not in settings.disabled:
             logs.install()
+        local_values.SWITCH.on = settings.locals
+        if settings.profiler:
+            PROFILER.enable(settings.profiler_threshold_s, settings.profiler_interval_s)
         instrumentations.install(settings.disabled)
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from tracestitch import frames, server
+from tracestitch import frames, refusals, server
 from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
@@ -18,7 +18,7 @@ from tracestitch.server import ServerCall, current_call
 from tracestitch.views import Views
 
 _VIEWS = Views()
-_DESCRIBING = guard("describing a Django request")
+_DESCRIBING, _NOTING = guard("describing a Django request"), guard("recording an exception")
 
 
 def patch_wsgi(module: ModuleType) -> None:
@@ -46,8 +46,11 @@ def patch_exception(module: ModuleType) -> None:
 
     def noting(original: Any) -> Callable[..., Any]:
         def response_for_exception(request: Any, exc: Exception) -> Any:
-            if not isinstance(exc, answers):  # those are ways to answer 4xx, and no errors
-                _note(exc, handled=False)
+            with _NOTING:
+                if not isinstance(exc, answers):  # those are ways to answer 4xx, and no errors
+                    _note(exc, handled=False)
+                else:
+                    refusals.note(exc)
             return original(request, exc)
 
         return response_for_exception
@@ -61,8 +64,11 @@ def patch_rest_framework(module: ModuleType) -> None:
     def noting(original: Any) -> Callable[..., Any]:
         def handle_exception(self: Any, exc: Exception) -> Any:
             response = original(self, exc)
-            if not isinstance(exc, answers) or getattr(response, "status_code", 0) >= 500:
-                _note(exc, handled=True)
+            with _NOTING:
+                if not isinstance(exc, answers) or getattr(response, "status_code", 0) >= 500:
+                    _note(exc, handled=True)
+                else:
+                    refusals.note(exc)
             return response
 
         return handle_exception
@@ -74,26 +80,28 @@ def _noting_handled(original: Any) -> Callable[..., Any]:
     def process_exception_by_middleware(self: Any, exception: Exception, request: Any) -> Any:
         response = original(self, exception, request)
         if response is not None:
-            _note(exception, handled=True)
+            with _NOTING:
+                _note(exception, handled=True)
         return response
 
     return process_exception_by_middleware
 
 
 def _note(error: Exception, *, handled: bool) -> None:
-    with guard("recording an exception"):
-        call = current_call()
-        if call is not None:
-            call.failed(error, handled=handled)
+    call = current_call()
+    if call is not None:
+        call.failed(error, handled=handled)
 
 
 def _describing(original: Any) -> Callable[..., Any]:
     def get_response(self: Any, request: Any) -> Any:
         response = original(self, request)
-        call = current_call()
-        if call is not None:
-            with _DESCRIBING:
+        try:
+            call = current_call()
+            if call is not None:
                 _describe(call, request, response)
+        except Exception as error:
+            _DESCRIBING.caught(error)
         return response
 
     return get_response
@@ -102,10 +110,12 @@ def _describing(original: Any) -> Callable[..., Any]:
 def _describing_async(original: Any) -> Callable[..., Any]:
     async def get_response_async(self: Any, request: Any) -> Any:
         response = await original(self, request)
-        call = current_call()
-        if call is not None:
-            with _DESCRIBING:
+        try:
+            call = current_call()
+            if call is not None:
                 _describe(call, request, response)
+        except Exception as error:
+            _DESCRIBING.caught(error)
         return response
 
     return get_response_async

@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from tracestitch import frames, server
+from tracestitch import frames, refusals, server
 from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
@@ -15,7 +15,7 @@ from tracestitch.server import ServerCall, current_call
 from tracestitch.views import Views
 
 _VIEWS = Views()
-_DESCRIBING = guard("describing a Flask request")
+_DESCRIBING, _NOTING = guard("describing a Flask request"), guard("recording an exception")
 
 
 def patch_flask(module: ModuleType) -> None:
@@ -32,8 +32,8 @@ def patch_flask_restful(module: ModuleType) -> None:
 
     def noting(original: Any) -> Callable[..., Any]:
         def handle_error(self: Any, e: Exception) -> Any:
-            own = type(e).__name__ in getattr(self, "errors", {})
-            _note(e, handled=own)
+            with _NOTING:
+                _note(e, handled=type(e).__name__ in getattr(self, "errors", {}))
             response = original(self, e)
             with _DESCRIBING:
                 _describe_current(None, response)
@@ -61,7 +61,8 @@ def _describing(original: Any) -> Callable[..., Any]:
 
 def _noting_unhandled(original: Any) -> Callable[..., Any]:
     def handle_exception(self: Any, *arguments: Any) -> Any:
-        _note(arguments[-1], handled=False)
+        with _NOTING:
+            _note(arguments[-1], handled=False)
         response = original(self, *arguments)
         with _DESCRIBING:
             _describe_current(self, response)
@@ -73,18 +74,20 @@ def _noting_unhandled(original: Any) -> Callable[..., Any]:
 def _noting_handled(original: Any) -> Callable[..., Any]:
     def handle_user_exception(self: Any, *arguments: Any) -> Any:
         answer = original(self, *arguments)  # raises again what nobody handles
-        _note(arguments[-1], handled=True)
+        with _NOTING:
+            _note(arguments[-1], handled=True)
         return answer
 
     return handle_user_exception
 
 
 def _note(error: BaseException, *, handled: bool) -> None:
-    with guard("recording an exception"):
-        call = current_call()
-        # abort(404) and the like are ways to answer, and no errors.
-        if call is not None and not _answers(error):
-            call.failed(error, handled=handled)
+    call = current_call()
+    # abort(404) and the like are ways to answer, and no errors.
+    if call is not None and _answers(error):
+        refusals.note(error)
+    elif call is not None:
+        call.failed(error, handled=handled)
 
 
 def _answers(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ _BROUGHT_ALONG = tuple(
     for name in ("opentelemetry" + os.sep, "wrapt" + os.sep, "deprecated" + os.sep, "typing_extensions.py")
 )
 # Beyond this file lies the server that called the app: a line out there did not cause anything in here.
-_BOUNDARY_FILE = _OWN_FOLDER + "server.py"
+BOUNDARY_FILE = _OWN_FOLDER + "server.py"
 # A framework hands each request on here. What a library does of its own accord below one of these was not asked
 # for by the user's middleware above it.
 _FRAMEWORK_BOUNDARIES = tuple(
@@ -124,7 +124,7 @@ class CodeMap:
             return _LIBRARY
         path = self.path(file)
         if path.startswith(_OWN_FOLDER):
-            return _BOUNDARY if path == _BOUNDARY_FILE else _LIBRARY
+            return _BOUNDARY if path == BOUNDARY_FILE else _LIBRARY
         self._see_main()
         for folder in _INSTALLED:
             _, found, inside = path.rpartition(folder)

@@ -12,12 +12,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import contexts, incoming, inventory
+from tracestitch import apart, contexts, incoming, inventory
 from tracestitch.attributes import Shared
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
 from tracestitch.frames import CodeLocation, location_attributes, type_name
-from tracestitch.safety import guard, safely
+from tracestitch.profiler import PROFILER
+from tracestitch.safety import guard
 from tracestitch.scrub import scrub_text
 from tracestitch.tracing import tracer
 
@@ -27,7 +28,8 @@ StartResponse = Callable[..., Any]
 _CALL_KEY = context.create_key("tracestitch-server-call")
 _NO_ERRORS: list[BaseException] = []
 _ENDING, _READING = guard("ending a server span"), guard("reading a status")
-_FOLLOWING = guard("following a response body")
+_FOLLOWING, _FAILING = guard("following a response body"), guard("recording an exception")
+_STARTING, _DETACHING = guard("starting a server span"), guard("leaving a request's context")
 
 
 class ServerCall:
@@ -96,6 +98,8 @@ class ServerCall:
         self._ended = True
         try:
             self._finish()
+            if PROFILER.on:
+                PROFILER.ended(self.span)
         except Exception as error:
             _ENDING.caught(error)
         self.span.end()
@@ -149,27 +153,31 @@ def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Ca
 
     def make(original: Any) -> Callable[..., Any]:
         def __call__(self: Any, environ: Environ, start_response: StartResponse) -> Any:  # noqa: N807
-            outer = contexts.current().get(_CALL_KEY)
-            if outer is not None and outer.marker is environ.get("wsgi.input"):  # type: ignore[attr-defined]  # ours
-                return original(
-                    self, environ, start_response
-                )  # another app of this process has begun this request
-            call = _begin_wsgi(environ)
+            call = None
+            try:
+                call = _begin_wsgi(environ)
+                if call is not None:
+                    noting, token = _noting_status(call, start_response), contexts.attach(call.context)
+            except Exception as error:
+                _STARTING.caught(error)
+                call = None
             if call is None:
                 return original(self, environ, start_response)
-            token = contexts.attach(call.context)
             try:
-                result = original(self, environ, _noting_status(call, start_response))
+                result = original(self, environ, noting)
             except BaseException as error:
-                _fail(call, error)
+                with _FAILING:
+                    _fail(call, error)
                 raise
             finally:
-                contexts.detach(token)
+                with _DETACHING:
+                    contexts.detach(token)
             try:
                 return adopt(call, result)
             except Exception as error:
                 _FOLLOWING.caught(error)
-            call.end()
+            with _ENDING:
+                call.end()
             return result
 
         return __call__
@@ -181,25 +189,31 @@ def observed_asgi(original: Any) -> Callable[..., Awaitable[None]]:
     """Wraps a method `(self, scope, receive, send)`; all of the body is sent within the call."""
 
     async def __call__(self: Any, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: N807
-        call = _begin_asgi(scope) if scope.get("type") == "http" else None
-        if call is None:
+        call = token = None
+        with _STARTING:
+            call = _begin_asgi(scope) if scope.get("type") == "http" else None
+            token = contexts.attach(call.context) if call is not None else None
+        if call is None or token is None:
             await original(self, scope, receive, send)
             return
 
         async def noting_status(message: Mapping[str, Any]) -> None:
-            if message.get("type") == "http.response.start":
-                call.started(message.get("status", 200))
+            with _READING:
+                if message.get("type") == "http.response.start":
+                    call.started(message.get("status", 200))
             await send(message)
 
-        token = contexts.attach(call.context)
         try:
             await original(self, scope, receive, noting_status)
         except BaseException as error:
-            _fail(call, error)
+            with _FAILING:
+                _fail(call, error)
             raise
         finally:
-            contexts.detach(token)
-            call.end()
+            with _DETACHING:
+                contexts.detach(token)
+            with _ENDING:
+                call.end()
 
     return __call__
 
@@ -218,29 +232,40 @@ class Body:
         return self
 
     def __next__(self) -> bytes:
-        token = contexts.attach(self._call.context)
+        token = None
+        with _FOLLOWING:
+            token = contexts.attach(self._call.context)
         try:
             if self._iterator is None:
                 self._iterator = iter(self._source)
             return next(self._iterator)
         except StopIteration:
-            self._call.end()  # not every server closes what it has used up
+            with _ENDING:
+                self._call.end()  # not every server closes what it has used up
             raise
         except BaseException as error:
-            _fail(self._call, error)
+            with _FAILING:
+                _fail(self._call, error)
             raise
         finally:
-            contexts.detach(token)
+            with _DETACHING:
+                if token is not None:
+                    contexts.detach(token)
 
     def close(self) -> None:
-        token = contexts.attach(self._call.context)
+        token = None
+        with _FOLLOWING:
+            token = contexts.attach(self._call.context)
         try:
             close = getattr(self._source, "close", None)
             if close is not None:
                 close()
         finally:
-            contexts.detach(token)
-            self._call.end()
+            with _DETACHING:
+                if token is not None:
+                    contexts.detach(token)
+            with _ENDING:
+                self._call.end()
 
 
 def in_context(call: ServerCall, iterator: Iterator[Any]) -> Iterator[Any]:
@@ -261,7 +286,7 @@ class _Steps:
 
 
 def _fail(call: ServerCall, error: BaseException) -> None:
-    with guard("recording an exception"):
+    with _FAILING:
         if isinstance(error, Exception):
             call.failed(error, handled=False)
     call.end()
@@ -278,12 +303,16 @@ def _noting_status(call: ServerCall, start_response: StartResponse) -> StartResp
     return noting
 
 
-@safely("starting a server span")
 def _begin_wsgi(environ: Environ) -> ServerCall | None:
-    return _begin(incoming.wsgi_parent(environ), environ.get("wsgi.input"), incoming.of_wsgi(environ))
+    outer = contexts.current().get(_CALL_KEY)
+    if isinstance(outer, ServerCall) and outer.marker is environ.get("wsgi.input"):
+        return None  # another app of this process has begun this request
+    call = _begin(incoming.wsgi_parent(environ), environ.get("wsgi.input"), incoming.of_wsgi(environ))
+    if PROFILER.on:
+        PROFILER.began(call.span)
+    return call
 
 
-@safely("starting a server span")
 def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
     outer = current_call()
     if outer is not None and outer.marker is scope:
@@ -294,6 +323,7 @@ def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
 
 def _begin(base: Context, marker: object, facts: incoming.Facts) -> ServerCall:
     name = facts.method if facts.method != incoming.OTHER_METHOD else "HTTP"
+    base = apart.beneath(base)
     span = tracer().start_span(name, base, SpanKind.SERVER, facts.client)
     for key, value in facts.own.items():
         span.set_attribute(key, value)

@@ -37,6 +37,11 @@ class AgentSettings:
     queue_bytes: int
     exit_budget_s: float
     disabled: frozenset[str]
+    # The user's variables at an exception, and the stacks of slow requests.
+    locals: bool
+    profiler: bool
+    profiler_threshold_s: float
+    profiler_interval_s: float
     # What was set and cannot be followed; said once at the first export.
     complaints: tuple[str, ...]
 
@@ -79,6 +84,10 @@ def from_environment(environ: Mapping[str, str], working_folder: str) -> AgentSe
         queue_bytes=16 * 1024 * 1024,
         exit_budget_s=0.5,
         disabled=frozenset(_list(environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ""))),
+        locals=_switch(environ, "TRACESTITCH_LOCALS"),
+        profiler=_switch(environ, "TRACESTITCH_PROFILER"),
+        profiler_threshold_s=_number(environ, "TRACESTITCH_PROFILER_THRESHOLD_MS", 500.0) / 1000,
+        profiler_interval_s=max(0.001, _number(environ, "TRACESTITCH_PROFILER_INTERVAL_MS", 20.0) / 1000),
         complaints=tuple(_complaints(environ)),
     )
 
@@ -174,6 +183,10 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    return environ.get(name, "").strip().lower() in _TRUE
 
 
 def _number(environ: Mapping[str, str], name: str, default: float) -> float:

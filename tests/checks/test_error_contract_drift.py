@@ -22,12 +22,15 @@ def error(
     content_type: str = "application/json",
     asked: bool = False,
     ignore: str = "",
+    raised_at: str = "",
 ) -> Callable[[TraceBuilder], None]:
     def build(trace: TraceBuilder) -> None:
         attributes: dict[str, AttributeValue] = {
             "tracestitch.response.content_type": content_type,
             **code(service, "views.py", 40, "one", ignore),
         }
+        if raised_at:
+            attributes["tracestitch.response.raised_at"] = raised_at
         if shape:
             attributes["tracestitch.response.body_shape"] = shape
         if asked:
@@ -141,3 +144,27 @@ def test_a_comment_at_the_view_suppresses_it() -> None:
     ]
     (finding,) = found(error_contract_drift, traces)
     assert finding.suppressed_by == "old clients"
+
+
+def test_the_line_that_raised_the_answer_is_the_place_to_change() -> None:
+    traces = [
+        *requests(3, error("a", "code:int,detail:str"), word="a"),
+        *requests(3, error("b", "code:int,detail:str"), word="b"),
+        *requests(9, error("c", "error:str", raised_at="/srv/my shop/stock.py:17 stock.find"), word="c"),
+    ]
+
+    (finding,) = found(error_contract_drift, traces)
+
+    assert finding.location == Location(file="/srv/my shop/stock.py", line=17, function="stock.find")
+
+
+def test_a_place_that_makes_no_sense_is_no_place() -> None:
+    traces = [
+        *requests(3, error("a", "code:int,detail:str"), word="a"),
+        *requests(3, error("b", "code:int,detail:str"), word="b"),
+        *requests(9, error("c", "error:str", raised_at="somewhere: over there"), word="c"),
+    ]
+
+    (finding,) = found(error_contract_drift, traces)
+
+    assert finding.location == Location(file="views.py", line=40, function="one")

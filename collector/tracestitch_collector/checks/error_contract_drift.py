@@ -16,7 +16,7 @@ from tracestitch_collector.checks.finding import Finding, Fix, Pitfall, fingerpr
 from tracestitch_collector.checks.framework import Framework, of_service
 from tracestitch_collector.checks.prevalence import Case
 from tracestitch_collector.checks.sensitivity import in_environment
-from tracestitch_collector.traces.code import location_of
+from tracestitch_collector.traces.code import location_at, location_of
 
 ID = "error-contract-drift"
 PITFALL: Pitfall = "P6"
@@ -116,7 +116,7 @@ def _finding(
         title=f"{service} answers errors as {_readable(shape)}, {where} they are {_readable(agreed)}",
         service=service,
         operation=last.unit.operation,
-        location=location_of(span),
+        location=location_at(span.text("tracestitch.response.raised_at"), span.resource) or location_of(span),
         evidence=prevalence.exhibits(found),
         affected=len(found),
         eligible=total,

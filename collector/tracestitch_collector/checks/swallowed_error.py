@@ -249,7 +249,9 @@ def _fix(case: Silence, framework: Framework) -> Fix:
         text="Catch only what you can handle, log it with the exception, and let the answer say that something "
         "is missing. If going on without it is meant, say so at the line: "
         f"`# tracestitch: ignore[{ID}] reason`.",
-        before=f"try:\n    …  # {call}\nexcept Exception:{asked}\n    pass",
+        before=f"try:\n    …  # {call}\nexcept Exception:{asked}\n    pass"
+        if case.event is not None  # else the place is that of the call: nobody saw the `except`
+        else f"try:\n    …  # {call}{f', {line}' if line else ''}\nexcept …:\n    …",
         after=f"try:\n    …  # {call}\nexcept {error}:\n"
         f'    {logger}.exception("%s failed", "{call}")\n    degraded = True  # and tell the caller',
     )

@@ -30,6 +30,17 @@ def location_in(attributes: Attributes, resource: Resource) -> Location | None:
     )
 
 
+def location_at(text: str, resource: Resource) -> Location | None:
+    """Of `file:line function` in one text, the compact form of an attribute beside the span's own place."""
+    file, _, rest = text.rpartition(":")  # a folder's name may hold a blank
+    line, _, function = rest.partition(" ")
+    if not file or not (line.isascii() and line.isdecimal()):
+        return None
+    return Location(
+        file=relative(file, resource.text("tracestitch.app.root")), line=int(line[:9]), function=function
+    )
+
+
 def relative(file: str, root: str) -> str:
     """The path below the folder that the app is installed in, or below the app's root, or as it was."""
     path = PurePath(file)
