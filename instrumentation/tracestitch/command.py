@@ -8,7 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from tracestitch import __version__
 
@@ -150,7 +150,7 @@ def the_apps_python(environ: Mapping[str, str], own: str) -> str:
 
 def endpoint_problem(environ: Mapping[str, str]) -> str:
     """Why nothing could ever be sent, in words; empty when it can."""
-    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "TRACESTITCH_ENDPOINT"):
+    for name in ("TRACESTITCH_RUN_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "TRACESTITCH_ENDPOINT"):
         endpoint = environ.get(name, "")
         if endpoint:
             break
@@ -182,23 +182,11 @@ def prepare(
         path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != LAUNCH_FOLDER
     ]
     environ["PYTHONPATH"] = os.pathsep.join([LAUNCH_FOLDER, *before])
-    # Where another distro is installed too, OpenTelemetry would take the first it finds.
-    environ["OTEL_PYTHON_DISTRO"] = environ["OTEL_PYTHON_CONFIGURATOR"] = "tracestitch"
     environ["TRACESTITCH_APP_ROOT"] = working_folder
     # Where PYTHONPATH is not looked at, as under -I, or is replaced on the way, `tracestitch.pth` starts the agent.
     environ.setdefault("TRACESTITCH_ENABLED", "1")
-    if service:
-        environ["OTEL_SERVICE_NAME"] = service
-    if endpoint:
-        environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
-        for signal in ("TRACES", "LOGS"):
-            environ.pop(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", None)
-    if environment:
-        given = environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
-        kept = [pair for pair in given if pair and not pair.strip().startswith("deployment.environment")]
-        environ["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(
-            [*kept, f"deployment.environment.name={quote(environment)}"]
-        )
+    flags = {"SERVICE": service, "ENDPOINT": endpoint, "ENVIRONMENT": environment}
+    environ.update({f"TRACESTITCH_RUN_{name}": value for name, value in flags.items() if value})
 
 
 def _run_parser() -> argparse.ArgumentParser:

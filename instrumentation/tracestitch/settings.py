@@ -6,7 +6,7 @@ Precedence: a flag of `tracestitch run` (which sets the OTEL_ variable), OTEL_*,
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -53,7 +53,26 @@ def disabled_by(environ: Mapping[str, str]) -> bool:
     )
 
 
+def with_flags(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment as the flags of `tracestitch run` have it. They come in variables of the agent's own: an app
+    that uses OpenTelemetry by itself reads OTEL_* too, and its telemetry goes where it goes without the agent."""
+    told = dict(environ)
+    if service := told.get("TRACESTITCH_RUN_SERVICE"):
+        told["OTEL_SERVICE_NAME"] = service
+    if endpoint := told.get("TRACESTITCH_RUN_ENDPOINT"):
+        told["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+        for signal in ("TRACES", "LOGS"):
+            told.pop(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", None)
+    if environment := told.get("TRACESTITCH_RUN_ENVIRONMENT"):
+        given = told.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
+        kept = [pair for pair in given if pair and not pair.strip().startswith("deployment.environment")]
+        kept.append(f"deployment.environment.name={quote(environment)}")
+        told["OTEL_RESOURCE_ATTRIBUTES"] = ",".join(kept)
+    return told
+
+
 def from_environment(environ: Mapping[str, str], working_folder: str) -> AgentSettings:
+    environ = with_flags(environ)
     resource = _pairs(environ.get("OTEL_RESOURCE_ATTRIBUTES", ""))
     environment = resource.pop("deployment.environment", None)  # the old name
     environment = resource.get("deployment.environment.name", environment) or environ.get(

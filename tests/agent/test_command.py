@@ -9,6 +9,7 @@ import pytest
 from tests.support.agent import REPOSITORY, TRACESTITCH, environment, run_to_end
 from tracestitch import __version__
 from tracestitch.command import LAUNCH_FOLDER, dispatch, prepare
+from tracestitch.settings import from_environment
 
 
 def test_help_lists_the_commands_and_three_lines_to_start_with(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,24 +87,30 @@ def test_an_endpoint_that_is_none_is_said_once_and_the_app_runs(endpoint: str) -
 
 
 def test_the_environment_is_prepared_for_children() -> None:
-    environ = {
-        "PYTHONPATH": os.pathsep.join([LAUNCH_FOLDER, "/mine"]),
+    """And what OpenTelemetry in the app reads there stays as it is."""
+    theirs = {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://old:1/v1/traces",
         "OTEL_RESOURCE_ATTRIBUTES": "service.version=1,deployment.environment.name=old",
+        "OTEL_PYTHON_DISTRO": "another",
     }
+    environ = {"PYTHONPATH": os.pathsep.join([LAUNCH_FOLDER, "/mine"]), **theirs}
 
     prepare(environ, "shop", "staging, eu", "http://collector:4318", "/srv")
 
     assert environ == {
+        **theirs,
         "PYTHONPATH": os.pathsep.join([LAUNCH_FOLDER, "/mine"]),
-        "OTEL_PYTHON_DISTRO": "tracestitch",
-        "OTEL_PYTHON_CONFIGURATOR": "tracestitch",
-        "OTEL_SERVICE_NAME": "shop",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
-        "OTEL_RESOURCE_ATTRIBUTES": "service.version=1,deployment.environment.name=staging%2C%20eu",
+        "TRACESTITCH_RUN_SERVICE": "shop",
+        "TRACESTITCH_RUN_ENDPOINT": "http://collector:4318",
+        "TRACESTITCH_RUN_ENVIRONMENT": "staging, eu",
         "TRACESTITCH_APP_ROOT": "/srv",
         "TRACESTITCH_ENABLED": "1",
     }
+    settings = from_environment(environ, "/tmp")
+    assert settings.service_name == "shop"
+    assert settings.resource == {"service.version": "1", "deployment.environment.name": "staging, eu"}
+    assert settings.traces is not None
+    assert settings.traces.url == "http://collector:4318/v1/traces"
 
 
 def test_a_script_may_be_named_without_python(tmp_path: Path) -> None:
