@@ -15,6 +15,8 @@ _SYSTEMS = {
     "postgis": "postgresql",
     "spatialite": "sqlite",
 }
+# So that two services name one address, whether they write the usual port or not.
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _IN_MEMORY = ":memory:"
 MOST_SEEN = 100
 
@@ -47,6 +49,8 @@ def of_url(dialect: str, url: Any) -> Database:
 
 def database(name: str, namespace: str, host: str, port: object) -> Database:
     system = _SYSTEMS.get(name, name)
+    if not port and host and not host.startswith("/"):
+        port = _PORTS.get(system)
     return Database(
         system=system,
         namespace=sqlite_file(namespace) if system == "sqlite" else namespace,
