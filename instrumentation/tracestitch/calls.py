@@ -1,6 +1,7 @@
 """An outgoing call, whatever library makes it: its span with the line of user code that asked for it, and what a
 failure leaves behind on the span and on the exception."""
 
+import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
 
@@ -15,6 +16,8 @@ LONGEST_DESCRIPTION = 1_000
 # In the context of a thread that works for a request: the line that gave it its work. Where a thread runs a library's
 # function, no line of the user's own is in its stack.
 GIVEN_AT = context.create_key("tracestitch-given-at")
+# The same for this thread whatever the context: asgiref's sync_to_async works in a copy that it made before.
+WORKING = threading.local()
 
 
 def suppressed() -> bool:
@@ -47,7 +50,7 @@ def location(elsewhere: Callable[[], FrameType | None]) -> frames.CodeLocation |
 
 
 def given_at() -> frames.CodeLocation | None:
-    found = contexts.current().get(GIVEN_AT)
+    found = contexts.current().get(GIVEN_AT) or getattr(WORKING, "given_at", None)
     return found if isinstance(found, frames.CodeLocation) else None
 
 

@@ -1,7 +1,8 @@
-"""uWSGI without --enable-threads runs no thread of Python between two requests, so the exporter's gets its turn right
-after each: while nobody waits for an answer, and not for long.
+"""uWSGI before 2.0.27 runs no thread of Python between two requests unless it is told --enable-threads, so the
+exporter's gets its turn right after each: while nobody waits for an answer, and not for long.
 """
 
+import re
 import sys
 from types import ModuleType
 from typing import Any
@@ -16,16 +17,17 @@ _GIVING_A_TURN = guard("sending after a request of uWSGI")
 
 def send_after_requests(_: ModuleType) -> None:
     """Once the app is being loaded: uWSGI looks for the hook when it has loaded it."""
-    server = sys.modules.get("uwsgi")
-    if server is None or _runs_threads(server.opt):
+    server: Any = sys.modules.get("uwsgi")
+    if server is None or _runs_threads(server):
         return
     if not hasattr(server, "after_req_hook"):
         server.after_req_hook = _nothing
     replace(server, "after_req_hook", _giving_a_turn)
 
 
-def _runs_threads(options: dict[str, Any]) -> bool:
-    return any(name in options for name in ("enable-threads", "threads"))
+def _runs_threads(server: Any) -> bool:
+    version = [int(part) for part in re.findall(rb"\d+", server.version)[:3]]
+    return version >= [2, 0, 27] or any(name in server.opt for name in ("enable-threads", "threads"))
 
 
 def _nothing() -> None:

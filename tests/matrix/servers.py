@@ -19,6 +19,7 @@ UVICORN_WORKER = environment("uvicorn-worker", "uvicorn-worker", "gunicorn")
 HYPERCORN = environment("hypercorn", "hypercorn")
 DAPHNE = environment("daphne", "daphne")
 UWSGI = environment("uwsgi", "uwsgi")
+UWSGI_WITHOUT_THREADS = environment("uwsgi-2.0.26", "uwsgi==2.0.26")
 WAITRESS = environment("waitress", "waitress")
 
 _GUNICORN = ("gunicorn", "-b", "127.0.0.1:{port}")
@@ -62,7 +63,7 @@ _GUNICORNS = (
     gunicorn("-w 4 --preload", "-w", "4", "--preload"),
     gunicorn("--max-requests 10", "-w", "2", "--max-requests", "10"),
     gunicorn("gevent", "-k", "gevent", where=GEVENT),
-    gunicorn("gevent -w 2 --preload", "-k", "gevent", "-w", "2", "--preload", where=GEVENT),
+    gunicorn("gevent -w 2", "-k", "gevent", "-w", "2", where=GEVENT),
     gunicorn("eventlet", "-k", "eventlet", where=EVENTLET),
     served("gunicorn, Flask", GUNICORN, Served(FLASK, (*_GUNICORN, "flask_shop:app", "-w", "2"))),
     served("gunicorn gevent, Flask", GEVENT, Served(FLASK, (*_GUNICORN, "flask_shop:app", "-k", "gevent"))),
@@ -94,18 +95,27 @@ _ASYNCHRONOUS = (
 )
 
 
-def uwsgi(name: str, *options: str) -> Cell:
-    return served(
-        f"uwsgi {name}".strip(), UWSGI, Served(DJANGO, (*_UWSGI, "--module", "shop.wsgi", *options))
-    )
+def uwsgi(name: str, *options: str, where: Environment = UWSGI) -> Cell:
+    """Sent by the clock: Ctrl-C reaches its workers twice, and in the midst of a request it runs no exit handlers."""
+    command = (*_UWSGI, "--module", "shop.wsgi", *options)
+    return served(f"uwsgi {name}".strip(), where, Served(DJANGO, command, {}, pause_s=0.5))
 
 
+_PROCESSES = ("--master", "--processes", "2")
 _OTHERS = (
     uwsgi(""),
     uwsgi("--enable-threads", "--enable-threads"),
-    uwsgi("--master --processes 2", "--master", "--processes", "2"),
-    uwsgi("--master --processes 2 --lazy-apps", "--master", "--processes", "2", "--lazy-apps"),
-    uwsgi("--master --processes 2 --threads 2", "--master", "--processes", "2", "--threads", "2"),
+    uwsgi("--master --processes 2", *_PROCESSES),
+    uwsgi("--master --processes 2 --lazy-apps", *_PROCESSES, "--lazy-apps"),
+    uwsgi("--master --processes 2 --threads 2", *_PROCESSES, "--threads", "2"),
+    uwsgi("without threads", where=UWSGI_WITHOUT_THREADS),
+    uwsgi("without threads, --enable-threads", "--enable-threads", where=UWSGI_WITHOUT_THREADS),
+    uwsgi("without threads, --master --processes 2", *_PROCESSES, where=UWSGI_WITHOUT_THREADS),
+    served(
+        "uwsgi, Flask",
+        UWSGI,
+        Served(FLASK, (*_UWSGI, "--module", "flask_shop:app", *_PROCESSES), {}, pause_s=0.5),
+    ),
     served(
         "waitress",
         WAITRESS,

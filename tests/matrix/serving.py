@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,8 @@ class Served:
     command: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=lambda: AT_THE_END)
     signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
+    # Between the last answer and the signal.
+    pause_s: float = 0.0
 
     def __call__(self, place: Place) -> None:
         for number in self.signals:
@@ -70,6 +73,7 @@ class Served:
         output = place.folder / f"{service}.txt"
         with running(command, environ=environ, output=output, port=port, folder=self.app.folder) as app:
             callers = ask(app, self.app.path)
+            time.sleep(self.pause_s)
             end(app, number)
         expected = REQUESTS * SPANS_EACH
         found = place.readings.settled(service, spans=expected, logs=REQUESTS * LOGS_EACH)
@@ -124,7 +128,7 @@ def check(traces: Sequence[Trace], callers: Mapping[str, str], app: WebApp) -> N
         assert server.attributes["http.response.status_code"] == 200
         queries = sorted((s for s in trace.spans if s.kind == "client"), key=lambda span: span.start_ns)
         assert [span.parent_span_id for span in queries] == [server.span_id] * 2, summary(trace.spans)
-        assert [place_of(span) for span in queries] == lines
+        assert [place_of(span) for span in queries] == lines, [place_of(span) for span in queries]
     records = Counter(
         record.span_id == server_of(trace) for trace in traces for record in trace.logs if server_of(trace)
     )
