@@ -9,10 +9,11 @@ from itertools import pairwise
 from statistics import median
 from typing import TypeAlias
 
-from tracestitch_collector.checks import prevalence, statements, wording
+from tracestitch_collector.checks import lazy_load, prevalence, statements, wording
 from tracestitch_collector.checks.evidence import Evidence, Unit
 from tracestitch_collector.checks.finding import Finding, Pitfall, Severity, fingerprint
 from tracestitch_collector.checks.framework import of_service, orm_of
+from tracestitch_collector.checks.lazy_load import LazyLoad
 from tracestitch_collector.checks.prevalence import Case
 from tracestitch_collector.checks.relation import fix_for, source_of
 from tracestitch_collector.checks.sensitivity import Sensitivity, in_environment
@@ -35,8 +36,8 @@ CHUNK = 50
 POLLING_PAUSE_NS = 100_000_000
 
 
-Site: TypeAlias = tuple[str, str, str]
-"""(service, place in the code or else the route, statement)."""
+Site: TypeAlias = tuple[str, ...]
+"""(service, place in the code or else the route, statement) and, where it is known, the relation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,6 +45,12 @@ class Loop(Case):
     statement: str
     source: Span | None = field(repr=False)
     """The query whose rows are looped over, as far as can be told."""
+    lazy: LazyLoad | None = None
+    """What the agent saw of the relation."""
+
+    @property
+    def needed(self) -> int:
+        return self.lazy.queries_needed if self.lazy is not None else 1 + (self.source is not None)
 
 
 def find(evidence: Evidence) -> Iterable[Finding]:
@@ -51,6 +58,7 @@ def find(evidence: Evidence) -> Iterable[Finding]:
     for unit in evidence.units:
         sensitivity = in_environment(unit.environment)
         siblings: dict[int, list[Node]] = {}
+        asked = _asked_by_django(unit)
         for node in unit.nodes:
             if node.span.text("db.query.text"):
                 siblings.setdefault(node.parent, []).append(node)
@@ -59,16 +67,20 @@ def find(evidence: Evidence) -> Iterable[Finding]:
                 parent = unit.tree.parent_of(nodes[0])
                 if _polls(nodes, parent.children if parent else ()):
                     continue
+                lazy = lazy_load.of(nodes[0].span, asked)
                 whole = prevalence.on_critical_path_ns(unit.tree, nodes)
                 loop = Loop(
                     unit=unit,
                     spans=tuple(node.span for node in nodes),
                     cost_ns=whole * (len(nodes) - 1) // len(nodes),
                     statement=statement,
-                    source=source,
+                    source=lazy.source if lazy is not None else source,
+                    lazy=lazy,
                 )
                 site = prevalence.site(prevalence.common_location(loop.spans), unit.place)
-                loops.setdefault((unit.service, site, statement), []).append(loop)
+                relation = nodes[0].span.text(lazy_load.RELATION)
+                key = (unit.service, site, statement, *([relation] if relation else []))
+                loops.setdefault(key, []).append(loop)
     for key, cases in loops.items():
         eligible = prevalence.units_at(evidence, cases)
         environment = prevalence.latest(cases).unit.environment
@@ -76,15 +88,22 @@ def find(evidence: Evidence) -> Iterable[Finding]:
             yield _finding(evidence, key, cases, eligible)
 
 
+def _asked_by_django(unit: Unit) -> list[Span]:
+    """In time order, whichever function asked."""
+    spans = [node.span for node in unit.nodes if node.span.text(lazy_load.MODEL)]
+    return sorted(spans, key=lambda span: span.start_ns)
+
+
 def _repeated(queries: list[Node], sensitivity: Sensitivity) -> Iterator[tuple[list[Node], str, Span | None]]:
     """Of the queries beneath one span: those that are one statement again and again."""
     if len(queries) < LEAST_REPEATS:
         return
-    groups: dict[tuple[str, str], list[Node]] = {}
+    groups: dict[tuple[str, str, str], list[Node]] = {}
     for node in queries:
         statement = statements.normal(node.span.text("db.query.text"))
-        groups.setdefault((node.span.text("db.namespace"), statement), []).append(node)
-    for (_, statement), nodes in groups.items():
+        relation = node.span.text(lazy_load.RELATION)
+        groups.setdefault((node.span.text("db.namespace"), statement, relation), []).append(node)
+    for (_, statement, _), nodes in groups.items():
         if not _is_loop(statement, nodes, sensitivity):
             continue
         first = nodes[0]
@@ -144,7 +163,6 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
     last = prevalence.latest(cases)
     repeats_typical = round(median(len(case.spans) for case in cases))
     together = round(median(_together_ns(case.spans) for case in cases))
-    needed = 1 + (last.source is not None)
     made = repeats_typical + (last.source is not None)
     line = prevalence.line_of(ID, last, prevalence.common_location(last.spans), "query")
     first_ns, last_ns = prevalence.first_and_last_ns(cases)
@@ -156,7 +174,7 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
         pitfall=PITFALL,
         severity=_severity(repeats_typical, together),
         tier="B",
-        title=f"{made:,} queries where {needed} would do",
+        title=f"{made:,} queries where {last.needed} would do",
         service=service,
         operation=operation,
         location=line.location,
@@ -170,11 +188,13 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
             f"{wording.duration(together)} of queries in {wording.share(affected, len(eligible))} "
             f"to {prevalence.asked(cases, worst)}; the number grows with the list.",
         ),
-        fix=fix_for(last.spans[0], last.source, line.location, orm_of(last.spans[0], framework)),
+        fix=lazy_load.fix_for(last.lazy, last.spans[0], line.location)
+        if last.lazy is not None
+        else fix_for(last.spans[0], last.source, line.location, orm_of(last.spans[0], framework)),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
         suppressed_by=line.suppressed_by,
-        details=(*_details(last, key[-1], made), *prevalence.other_places(cases, worst), *line.details),
+        details=(*_details(last, key[2], made), *prevalence.other_places(cases, worst), *line.details),
     )
 
 
@@ -186,6 +206,9 @@ def _severity(repeated: int, together_ns: int) -> Severity:
 
 def _details(loop: Loop, statement: str, made: int) -> tuple[tuple[str, str], ...]:
     found = [("repeated statement", wording.shortened(statement)), ("queries in one request", f"{made:,}")]
+    relation = loop.spans[0].text(lazy_load.RELATION)
+    if relation:
+        found.append(("relation", wording.shortened(relation, 200)))
     if loop.source is not None:
         found.append(("statement before the loop", wording.shortened(loop.source.text("db.query.text"))))
         asked_at = place(prevalence.common_location((loop.source,)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tracestitch_collector.checks import statements, wording
+from tracestitch_collector.checks import lazy_load, statements, wording
 from tracestitch_collector.checks.finding import Fix, Location
 from tracestitch_collector.checks.framework import Orm
 from tracestitch_collector.model import Span
@@ -27,9 +27,6 @@ CANDIDATES = 50
 _KEYS = ("id", "pk", "uuid")
 _LABEL = re.compile(r"\bAS\s+\S+", re.IGNORECASE)
 _FOREIGN_KEY = re.compile(r"\b(\w+)_id\b")
-_COUNT = re.compile(
-    r"^SELECT\s+(?:COUNT|SUM|MIN|MAX|AVG|EXISTS)\s*\(|^SELECT\s+(?:1|\?)\s+AS\b", re.IGNORECASE
-)
 _THROUGH = re.compile(r"\bJOIN\b.*\bWHERE\b.*_id\W{0,3}\s*(?:=|IN)\s*\(?\?", re.IGNORECASE | re.DOTALL)
 _FILTERED = re.compile(r"\bAND\b|\bLIMIT\b", re.IGNORECASE)
 _OF_SQLALCHEMY = re.compile(r"\bWHERE\s+\?\s*=", re.IGNORECASE)
@@ -90,6 +87,9 @@ def relation_of(repeated: Span, source: Span | None, location: Location | None) 
     column = statements.lookup_column(statement).lower()
     keys = _foreign_keys(source) if source is not None else ()
     kind = _kind(statement, column, outer, keys)
+    label = repeated.text(lazy_load.MODEL)
+    if kind == "forward" and label:
+        kind = "unknown"  # the agent sees lazy loads, and this is none: the code asks for the row by its key
     line = place(location)
     text = wording.shortened(" ".join(repeated.text("db.query.text").split()), 90)
     return Relation(
@@ -97,7 +97,7 @@ def relation_of(repeated: Span, source: Span | None, location: Location | None) 
         name=_forward_name(table, keys) if kind == "forward" else _short(table),
         table=table,
         model=(_model(outer) if kind == "forward" or _is_list_of(statement, outer) else "") or "Model",
-        related=_model(table) or "Model",
+        related=label.rpartition(".")[2] or _model(table) or "Model",
         column=column or "id",
         asked=f"{line}: {text}" if line else text,
     )
@@ -105,7 +105,7 @@ def relation_of(repeated: Span, source: Span | None, location: Location | None) 
 
 def _kind(statement: str, column: str, outer: str, keys: tuple[str, ...]) -> Kind:
     names_a_row = column.endswith("_id") and column != "content_type_id"
-    if _COUNT.match(statement):
+    if statements.is_figure(statement):
         return "count" if names_a_row else "unknown"
     if column in _KEYS and keys:
         return "forward"

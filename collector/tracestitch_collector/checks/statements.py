@@ -37,6 +37,9 @@ _LOOKUP = re.compile(
 )
 _IDENTIFIER = re.compile(r"[a-z_]+")
 _PAGING = re.compile(r"\bOFFSET\b|\bFETCH\b|\bDECLARE\b", re.IGNORECASE)
+_FIGURE = re.compile(
+    r"^SELECT\s+(?:COUNT|SUM|MIN|MAX|AVG|EXISTS)\s*\(|^SELECT\s+(?:1|\?)\s+AS\b", re.IGNORECASE
+)
 _STORES = (("cache_key", "expires"), ("session_key", "session_data"), ("session_id", "expiry"))
 """Columns by which tables of caches and sessions are known: of Django's both and of Flask-Session."""
 _QUOTES = str.maketrans("", "", '`"[]')
@@ -93,3 +96,8 @@ def keys_asked_for(statement: str) -> int:
 def is_page(statement: str) -> bool:
     """A step through a long result: an offset, a cursor."""
     return _PAGING.search(statement[:LONGEST]) is not None
+
+
+def is_figure(statement: str) -> bool:
+    """Asks how many there are, or whether there are any, and for no row."""
+    return _FIGURE.match(statement[:LONGEST].lstrip()) is not None
