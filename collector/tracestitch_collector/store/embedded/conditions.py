@@ -4,8 +4,9 @@ need not be read at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,35 +25,73 @@ EVERY_TEXT = "attr.s."
 """As a column: every string attribute."""
 
 
+ELSEWHERE = ("attributes_other", "resource")
+"""Where an attribute may be that has no column of its own."""
+
+
+class Rows(Protocol):
+    """Rows of which only what is asked for is read."""
+
+    def columns(self, names: Collection[str]) -> pa.Table:
+        """Those of the columns that there are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    check: Callable[[pa.Table], Mask]
+    columns: tuple[str, ...]
+    elsewhere: int | None = None
+    """A term that row groups hold for which `ELSEWHERE` is to be looked at too."""
+
+
 @dataclass(kw_only=True)
 class Conditions:
     """Conditions that all must hold. Built once per query, then only asked."""
 
     window: Window
     time_column: str
-    columns: set[str] = field(default_factory=set)
-    """What `mask` looks at; columns that a file does not have are null throughout."""
-    _tests: list[Callable[[pa.Table], Mask]] = field(default_factory=list)
+    tests: list[Test] = field(default_factory=list)
     _terms: list[Sequence[int]] = field(default_factory=list)
     """Of each list, one term must be there."""
     _shortest_ns: int = -LARGEST
     _min_severity: int = -1000
 
-    def add(self, test: Callable[[pa.Table], Mask], *columns: str) -> None:
-        self._tests.append(test)
-        self.columns.update(columns)
+    @property
+    def columns(self) -> set[str]:
+        """Everything that may be looked at."""
+        named = {name for test in self.tests for name in test.columns} | {self.time_column}
+        return named | (set(ELSEWHERE) if any(test.elsewhere for test in self.tests) else set())
+
+    def add(self, check: Callable[[pa.Table], Mask], *columns: str, elsewhere: int | None = None) -> None:
+        self.tests.append(Test(check=check, columns=columns, elsewhere=elsewhere))
 
     def need(self, *any_of: int) -> None:
         self._terms.append(any_of)
 
-    def mask(self, table: pa.Table) -> Mask:
-        times = table[self.time_column].to_numpy()
+    def mask(self, rows: Rows, told: RowGroups | None = None, groups: Sequence[int] = ()) -> Mask | None:
+        """Which rows meet the conditions; None where none does. Of row groups of a file whose facts are told only
+        the columns are read that can still change the answer."""
+        found = None if told is not None and self._is_inside(told, groups) else self._within(rows)
+        for test in self.tests:
+            if found is not None and not found.any():
+                return None
+            here = test.elsewhere is not None and _holds(told, groups, test.elsewhere)
+            passed = test.check(rows.columns((*test.columns, *ELSEWHERE) if here else test.columns))
+            found = passed if found is None else found & passed
+        found = self._within(rows) if found is None else found
+        return found if found.any() else None
+
+    def _within(self, rows: Rows) -> Mask:
+        times = rows.columns((self.time_column,))[self.time_column].to_numpy()
         found: Mask = (times >= self.window.start_ns) & (times < self.window.end_ns)
-        for test in self._tests:
-            if not found.any():
-                break
-            found &= test(table)
         return found
+
+    def _is_inside(self, told: RowGroups, groups: Sequence[int]) -> bool:
+        facts = told.facts[list(groups)]
+        return bool(
+            facts["min_ns"].min() >= self.window.start_ns and facts["max_ns"].max() < self.window.end_ns
+        )
 
     def row_groups(self, told: RowGroups) -> Mask:
         """Which row groups may hold rows that meet the conditions."""
@@ -75,7 +114,7 @@ class Conditions:
     def longer(self, shortest_ns: int) -> None:
         limit = self._shortest_ns = max(min(shortest_ns, LARGEST), -LARGEST)
         if shortest_ns > LARGEST:
-            self.add(lambda table: np.zeros(len(table), bool))
+            self.add(lambda table: np.zeros(len(table), bool), "duration_ns")
         self.add(
             lambda table: matching.passing(
                 table["duration_ns"], lambda values: pc.greater_equal(values, limit)
@@ -102,11 +141,22 @@ class Conditions:
 
     def attribute(self, item: AttributeFilter) -> None:
         columns = matching.attribute_columns(item.key)
-        self.add(lambda table: matching.has_attribute(table, item), *columns, "attributes_other", "resource")
+        self.add(
+            lambda table: matching.has_attribute(table, item),
+            *columns,
+            elsewhere=row_terms.elsewhere(item.key),
+        )
         if item.operator == "=":
             self.need(*_value_terms(item), row_terms.ANY_KEY)
         elif item.operator != "!=":
             self.need(row_terms.key(item.key), row_terms.ANY_KEY)
+
+
+def _holds(told: RowGroups | None, groups: Sequence[int], term: int) -> bool:
+    if told is None:
+        return True
+    held = told.hold(term) | told.hold(row_terms.ANY_KEY)
+    return bool(held[list(groups)].any())
 
 
 def _value_terms(item: AttributeFilter) -> list[int]:
@@ -131,11 +181,11 @@ def clamped(window: Window) -> Window:
 
 
 def of_traces(query: TraceQuery, window: Window) -> Conditions:
-    asked = Conditions(window=window, time_column="start_ns", columns={"start_ns"})
+    asked = Conditions(window=window, time_column="start_ns")
     if query.service:
         asked.equal_text("service_name", query.service, row_terms.SERVICE)
     if query.error is not None:
-        _status(asked, query.error)
+        _status(asked, query.error, query.service)
     if query.min_duration_ns is not None:
         asked.longer(query.min_duration_ns)
     if query.max_duration_ns is not None:
@@ -152,11 +202,12 @@ def of_traces(query: TraceQuery, window: Window) -> Conditions:
     return asked
 
 
-def _status(asked: Conditions, error: bool) -> None:
+def _status(asked: Conditions, error: bool, service: str) -> None:
     test = matching.equals(2) if error else lambda values: pc.not_equal(values, pa.scalar(2, values.type))
     asked.add(lambda table: matching.passing(table["status_code"], test), "status_code")
     if error:
-        asked.need(terms.of_number(row_terms.STATUS, 2))
+        # Failing spans of one service may be rare where neither failures nor the service are.
+        asked.need(terms.of_text(row_terms.FAILING, service))
 
 
 def _operation(asked: Conditions, operation: str) -> None:
@@ -171,7 +222,7 @@ def _operation(asked: Conditions, operation: str) -> None:
 
 
 def of_logs(query: LogQuery, window: Window, trace_id: bytes | None) -> Conditions:
-    asked = Conditions(window=window, time_column="time_ns", columns={"time_ns"})
+    asked = Conditions(window=window, time_column="time_ns")
     if query.event_name:
         asked.equal_text("event_name", query.event_name, row_terms.EVENT)
     else:

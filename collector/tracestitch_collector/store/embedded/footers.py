@@ -14,10 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tracestitch_collector.store.embedded.segments import check_names
+
 KEPT_BYTES = 64_000_000
 """Of footers as they stand in the files; parsed they take some times as much."""
 KEPT_PARSED_RATIO = 4
 EVERY_TEXT = "attr.s."
+ANY_COLUMN = "service_name"
+"""Small, and in every file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class Footers:
                 return known
         metadata = pq.read_metadata(path)
         schema = metadata.schema.to_arrow_schema()
+        check_names(path, schema.names)
         found = Footer(
             metadata=metadata,
             names=frozenset(schema.names),
@@ -66,6 +71,38 @@ class Footers:
             path, metadata=footer.metadata, read_dictionary=texts, page_checksum_verification=True
         ) as file:
             return file.read_row_groups(row_groups, columns=wanted, use_threads=columns is None)
+
+
+class TableRows:
+    """Rows that are in memory."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def columns(self, names: Collection[str]) -> pa.Table:
+        return self._table.select([name for name in self._table.column_names if asked(name, names)])
+
+
+class FileRows:
+    """Rows of row groups of one file; each column is read once."""
+
+    def __init__(self, footers: Footers, path: Path, row_groups: list[int]) -> None:
+        self._footers = footers
+        self._path = path
+        self._row_groups = row_groups
+        self._read: dict[str, pa.ChunkedArray] = {}
+
+    def columns(self, names: Collection[str]) -> pa.Table:
+        there = [name for name in self._footers.footer(self._path).names if asked(name, names)]
+        missing = [name for name in there if name not in self._read]
+        if missing or not there:  # a table without columns has its length all the same
+            more = self._footers.read(self._path, self._row_groups, missing or (ANY_COLUMN,))
+            self._read |= dict(zip(more.column_names, more.columns, strict=True))
+        chosen = there or [ANY_COLUMN]
+        return pa.table({name: self._read[name] for name in chosen})
+
+    def everything(self) -> pa.Table:
+        return self._footers.read(self._path, self._row_groups)
 
 
 def asked(name: str, columns: Collection[str]) -> bool:

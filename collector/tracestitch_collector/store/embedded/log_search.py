@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tracestitch_collector.store.embedded import conditions, walk
 from tracestitch_collector.store.embedded.conditions import Conditions, clamped
+from tracestitch_collector.store.embedded.footers import FileRows, TableRows
 from tracestitch_collector.store.embedded.rows import logs_of
 from tracestitch_collector.store.embedded.segments import aligned, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
@@ -35,7 +36,8 @@ def search_logs(snapshot: Snapshot, pool: ThreadPoolExecutor, query: LogQuery) -
         asked.add(lambda table: _is_after(table, cursor), *KEYS)
     if trace_id is not None:
         rows = rows_of_traces(snapshot, "logs", [trace_id])
-        return _page(rows.filter(pa.array(asked.mask(rows))), query.limit)
+        mask = asked.mask(TableRows(rows)) if len(rows) else None
+        return _page(rows.slice(0, 0) if mask is None else rows.filter(pa.array(mask)), query.limit)
     return _walked(snapshot, pool, query, asked)
 
 
@@ -82,30 +84,34 @@ def _whole(snapshot: Snapshot, keys: pa.Table) -> pa.Table:
     times = keys["time_ns"].to_pylist()
     wanted = {tuple(row.values()) for row in keys.select(KEYS).to_pylist()}
     window = Window(start_ns=min(times), end_ns=max(times) + 1)
-    asked = Conditions(window=window, time_column="time_ns", columns={*KEYS})
+    asked = Conditions(window=window, time_column="time_ns")
     moments = pa.array(sorted(set(times)))
-    asked.add(lambda table: pc.is_in(table["time_ns"], value_set=moments).to_numpy())
+    asked.add(lambda table: pc.is_in(table["time_ns"], value_set=moments).to_numpy(), "time_ns")
     found = [_chosen(snapshot.hot.logs, asked, wanted)]
     for place in walk.places(snapshot, "logs", asked):
         if not _may_hold(snapshot, place, times):
             continue
-        path = snapshot.layout.segments / place.segment.file_name
-        some = snapshot.footers.read(path, [place.row_group], KEYS)
-        if asked.mask(some).any():
-            found.append(_chosen(snapshot.footers.read(path, [place.row_group]), asked, wanted))
+        rows = FileRows(
+            snapshot.footers, snapshot.layout.segments / place.segment.file_name, list(place.row_groups)
+        )
+        if asked.mask(rows) is not None:
+            found.append(_chosen(rows.everything(), asked, wanted))
     schema = plain_schema(table.schema for table in found)
     return pa.concat_tables([aligned(table, schema) for table in found])
 
 
 def _may_hold(snapshot: Snapshot, place: walk.Place, times: list[int]) -> bool:
-    fact = snapshot.row_groups(place.segment).facts[place.row_group]
+    fact = snapshot.row_groups(place.segment).facts[place.row_groups[0]]
     return any(fact["min_ns"] <= moment <= fact["max_ns"] for moment in times)
 
 
 def _chosen(table: pa.Table, asked: Conditions, wanted: set[tuple[Any, ...]]) -> pa.Table:
     if not len(table):
         return table
-    some = table.filter(pa.array(asked.mask(table)))
+    mask = asked.mask(TableRows(table))
+    if mask is None:
+        return table.slice(0, 0)
+    some = table.filter(pa.array(mask))
     keep = [tuple(row.values()) in wanted for row in some.select(KEYS).to_pylist()]
     some = some.filter(pa.array(keep, pa.bool_()))
     used = [

@@ -85,19 +85,22 @@ def attribute_columns(key: str) -> list[str]:
 
 
 def has_attribute(table: pa.Table, item: AttributeFilter) -> Mask:
-    """The item's own attribute decides; where it has none, its resource's does."""
+    """The item's own attribute decides; where it has none, its resource's does. Columns that the table lacks hold
+    nothing of that key."""
     found, open_ = np.zeros(len(table), bool), np.ones(len(table), bool)
     for letter, name in zip("sidb", attribute_columns(item.key), strict=True):
         if name in table.column_names and table[name].null_count < len(table):
             there = present(table[name])
             found |= open_ & there & passing(table[name], _test(item, letter))
             open_ &= ~there
-    others = table["attributes_other"]
-    if open_.any() and others.null_count < len(table):
+    if "attributes_other" in table.column_names and open_.any():
+        others = table["attributes_other"]
         found |= open_ & passing(others, _on_texts(lambda text: _odd_matches(text, item)))
         open_ &= ~passing(others, _on_texts(lambda text: has_key(text, item.key)))
-    if open_.any():
+    if "resource" in table.column_names and open_.any():
         found |= open_ & passing(table["resource"], _on_texts(lambda text: resource_matches(text, item)))
+    elif item.operator == "!=":
+        found |= open_
     return found
 
 

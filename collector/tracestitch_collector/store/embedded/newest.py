@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tracestitch_collector.store.embedded import summaries, walk
 from tracestitch_collector.store.embedded.conditions import Conditions
+from tracestitch_collector.store.embedded.footers import TableRows
 from tracestitch_collector.store.embedded.snapshot import Snapshot
 from tracestitch_collector.store.embedded.trace import rows_of_traces
 from tracestitch_collector.store.embedded.walk import OLDEST, Deadline
@@ -92,7 +93,8 @@ class Newest:
         columns = self.asked.columns | set(summaries.COLUMNS)
         rows = rows_of_traces(self.snapshot, "spans", trace_ids, columns)
         self._rows.append(rows.select(summaries.COLUMNS))
-        found, starts = earliest(rows.filter(pa.array(self.asked.mask(rows))))
+        mask = self.asked.mask(TableRows(rows))
+        found, starts = earliest(rows.filter(pa.array(mask)) if mask is not None else rows.slice(0, 0))
         self._settled |= dict(zip(found, starts, strict=True))
         for trace_id in trace_ids:
             del self._open[trace_id]

@@ -19,7 +19,8 @@ from tracestitch_collector.store.embedded import phrases, terms
 from tracestitch_collector.store.embedded.layout import original_name
 from tracestitch_collector.store.embedded.terms import Hashes
 
-SERVICE, OPERATION, STATUS, EVENT, KEY = "\0service", "\0operation", "\0status", "\0event", "\0key"
+SERVICE, OPERATION, EVENT, KEY = "\0service", "\0operation", "\0event", "\0key"
+FAILING, ELSEWHERE = "\0failing", "\0elsewhere"
 """Kinds of terms beside the attributes' keys, in which no NUL begins a key that anybody sends in earnest."""
 ANY_KEY = terms.of_text(KEY, "\0any")
 """In the filters of rows whose odd attributes are too many to be looked into."""
@@ -31,8 +32,7 @@ def of_rows(table: pa.Table) -> Hashes:
     found = [_of_column(SERVICE, table["service_name"])]
     if "name" in table.column_names:
         found.append(_of_column(OPERATION, table["name"]))
-        codes = np.unique(table["status_code"].to_numpy()).astype(np.int64)
-        found.append(terms.of_numbers(STATUS, codes))
+        found.append(_of_failing(table))
     if "event_name" in table.column_names:
         found.append(_of_column(EVENT, table["event_name"]))
         found.append(phrases.of_bodies(table["body"]))
@@ -42,6 +42,19 @@ def of_rows(table: pa.Table) -> Hashes:
     found += [_of_resource(text) for text in _distinct(table["resource"]).to_pylist()]
     found.append(_of_others(_distinct(table["attributes_other"]).to_pylist()))
     return np.unique(np.concatenate(found))
+
+
+def _of_failing(table: pa.Table) -> Hashes:
+    """The services that have a failing span, and that there is one at all."""
+    failing = table["service_name"].filter(pc.equal(table["status_code"], 2))
+    if not len(failing):
+        return np.empty(0, np.uint64)
+    return np.append(_of_column(FAILING, failing), np.uint64(terms.of_text(FAILING, "")))
+
+
+def elsewhere(name: str) -> int:
+    """The term of rows that have the key in their resource or among what has no column."""
+    return terms.of_text(ELSEWHERE, name)
 
 
 def key(name: str) -> int:
@@ -91,6 +104,7 @@ def _of_pairs(pairs: list[list[Any]]) -> Hashes:
 
 def _of_pair(name: str, value: AttributeValue) -> Iterator[int]:
     yield key(name)
+    yield elsewhere(name)
     if isinstance(value, str):
         yield terms.of_text(name, value)
     elif isinstance(value, (bool, int)) and abs(value) < 2**63:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tracestitch_collector.columns import LOGS, SPANS
 from tracestitch_collector.store.embedded import row_groups, row_terms, terms, trace_index
 from tracestitch_collector.store.embedded.layout import Layout, place, settle, unfinished_name
 from tracestitch_collector.store.embedded.manifest import MAX_SERVICES, Segment, Signal
@@ -26,6 +27,7 @@ ROW_GROUP_ROWS = 8_192
 MERGED_ROWS = 65_536
 """So many rows are in memory, and sorted, at a time when segments are merged."""
 TIME_COLUMN: dict[Signal, str] = {"spans": "start_ns", "logs": "time_ns"}
+FIXED = {"spans": frozenset(SPANS.names), "logs": frozenset(LOGS.names)}
 ENCODINGS = {
     "start_ns": "DELTA_BINARY_PACKED",
     "time_ns": "DELTA_BINARY_PACKED",
@@ -161,13 +163,15 @@ def opened(path: Path) -> pq.ParquetFile:
 
 def aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with exactly these columns, null where it has none of that name."""
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    return pa.table([_as(table, field) for field in schema], schema=schema)
+
+
+def _as(table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    at = table.schema.get_field_index(field.name)
+    if at < 0:
+        return pa.nulls(len(table), field.type)
+    column = table.column(at)
+    return column if column.type == field.type else column.cast(field.type)
 
 
 def plain_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
@@ -223,6 +227,7 @@ def unreadable(path: Path) -> bool:
     """Whether the file is there and not what it should be."""
     try:
         with opened(path) as file:
+            check_names(path, file.schema_arrow.names)
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
     except FileNotFoundError:
@@ -230,3 +235,11 @@ def unreadable(path: Path) -> bool:
     except (pa.ArrowException, OSError):
         return True
     return False
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Raises where a column is missing that every file has: a footer has no checksum of its own."""
+    fixed = FIXED.get(path.name.split(".")[1], frozenset())
+    missing = fixed - set(names)
+    if missing:
+        raise pa.ArrowInvalid(f"{path} is damaged: it has no column {sorted(missing)[0]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -68,8 +69,8 @@ def rows_of_traces(
     hot = snapshot.hot.spans if signal == "spans" else snapshot.hot.logs
     if columns is not None:
         hot = hot.select([name for name in hot.column_names if asked(name, columns)])
-    found = [_of_traces(hot, wanted)]
-    found += _in_segments(snapshot, signal, hashes, wanted, columns)
+    found = [_of_traces(hot, wanted), *_in_segments(snapshot, signal, hashes, wanted, columns)]
+    found = [table for table in found if len(table)] or found[:1]
     schema = plain_schema(table.schema for table in found)
     return pa.concat_tables([aligned(table, schema) for table in found])
 
@@ -91,7 +92,11 @@ def _in_segments(
 
 
 def _of_traces(table: pa.Table, wanted: pa.Array) -> pa.Table:
-    found = table.filter(pc.is_in(table["trace_id"], value_set=wanted))
+    rows = np.flatnonzero(pc.is_in(table["trace_id"], value_set=wanted).to_numpy())
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:  # side by side, as a trace is in a row group
+        found = table.slice(rows[0], len(rows))
+    else:
+        found = table.take(pa.array(rows))
     used = [
         name
         for name in found.column_names

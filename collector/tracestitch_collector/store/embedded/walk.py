@@ -5,7 +5,7 @@ a row group's facts rule out is never opened.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,13 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from tracestitch_collector.store.embedded.conditions import Conditions
+from tracestitch_collector.store.embedded.footers import FileRows, TableRows
 from tracestitch_collector.store.embedded.manifest import Segment, Signal
 from tracestitch_collector.store.embedded.matching import Mask
 from tracestitch_collector.store.embedded.segments import aligned, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
 
-WAVES = (1, 1, 2, 4, 8, 16)
-"""So many row groups are read at a time, the last number ever after: most searches end with the first."""
+SINGLES = 3
+"""So many row groups are read one by one, since most searches end there; then as many at once as follow."""
+TOGETHER = 16
+WAVE = 4
+"""So many readings at a time."""
 OLDEST = -(2**63)
 
 
@@ -45,10 +49,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One row group that may hold rows in question."""
+    """Row groups of one segment that may hold rows in question, and their latest time."""
 
     segment: Segment
-    row_group: int
+    row_groups: tuple[int, ...]
     max_ns: int
 
 
@@ -61,16 +65,29 @@ class Step:
 
 
 def places(snapshot: Snapshot, signal: Signal, asked: Conditions, service: str = "") -> list[Place]:
-    """Latest first."""
+    """Single row groups, latest first."""
     found: list[Place] = []
     for segment in snapshot.segments(signal):
         if segment.overlaps(asked.window.start_ns, asked.window.end_ns) and segment.may_hold(service):
             told = snapshot.row_groups(segment)
             groups = np.flatnonzero(asked.row_groups(told))
-            latest = told.facts["max_ns"][groups]
-            found += map(partial(Place, segment), groups.tolist(), latest.tolist())
+            latest = told.facts["max_ns"][groups].tolist()
+            found += [Place(segment, (group,), at) for group, at in zip(groups.tolist(), latest, strict=True)]
     found.sort(key=lambda place: -place.max_ns)
     return found
+
+
+def together(single: Sequence[Place]) -> list[Place]:
+    """The first few as they are, the others of one segment in one place."""
+    by_segment: dict[int, list[Place]] = {}
+    for place in single[SINGLES:]:
+        by_segment.setdefault(place.segment.id, []).append(place)
+    joined = [
+        Place(part[0].segment, tuple(place.row_groups[0] for place in part), part[0].max_ns)
+        for whole in by_segment.values()
+        for part in (whole[at : at + TOGETHER] for at in range(0, len(whole), TOGETHER))
+    ]
+    return [*single[:SINGLES], *sorted(joined, key=lambda place: -place.max_ns)]
 
 
 def steps(
@@ -83,13 +100,13 @@ def steps(
     service: str = "",
 ) -> Iterator[Step]:
     """The rows with these columns. The caller stops when it has enough or its time is over."""
-    todo = places(snapshot, signal, asked, service)
+    todo = together(places(snapshot, signal, asked, service))
     hot = snapshot.hot.spans if signal == "spans" else snapshot.hot.logs
     yield Step((_meeting(hot, asked, columns),), todo[0].max_ns if todo else OLDEST)
-    done = wave = 0
+    done = 0
     while done < len(todo):
-        part = todo[done : done + WAVES[min(wave, len(WAVES) - 1)]]
-        done, wave = done + len(part), wave + 1
+        part = todo[done : done + (1 if done < SINGLES else WAVE)]
+        done += len(part)
         read = partial(_read, snapshot, asked, columns)
         found = tuple(pool.map(read, part)) if len(part) > 1 else (read(part[0]),)
         yield Step(found, todo[done].max_ns if done < len(todo) else OLDEST)
@@ -98,22 +115,17 @@ def steps(
 def _read(snapshot: Snapshot, asked: Conditions, columns: set[str], place: Place) -> pa.Table:
     """Columns that only the answer needs are read only where there is one."""
     path = snapshot.layout.segments / place.segment.file_name
-    table = snapshot.footers.read(path, [place.row_group], asked.columns)
-    mask = asked.mask(table)
-    rest = columns - set(table.column_names)
-    if rest and mask.any():
-        more = snapshot.footers.read(path, [place.row_group], rest)
-        for name in more.column_names:
-            table = table.append_column(name, more[name])
-    return _plain(table, mask, columns) if mask.any() else pa.table({})
+    rows = FileRows(snapshot.footers, path, list(place.row_groups))
+    mask = asked.mask(rows, snapshot.row_groups(place.segment), place.row_groups)
+    return pa.table({}) if mask is None else _plain(rows.columns(columns), mask)
 
 
 def _meeting(table: pa.Table, asked: Conditions, columns: set[str]) -> pa.Table:
-    return _plain(table, asked.mask(table), columns) if len(table) else pa.table({})
+    rows = TableRows(table)
+    mask = asked.mask(rows) if len(table) else None
+    return pa.table({}) if mask is None else _plain(rows.columns(columns), mask)
 
 
-def _plain(table: pa.Table, mask: Mask, columns: set[str]) -> pa.Table:
-    found = table.select([name for name in sorted(columns) if name in table.column_names]).filter(
-        pa.array(mask)
-    )
+def _plain(table: pa.Table, mask: Mask) -> pa.Table:
+    found = table.select(sorted(table.column_names)).filter(pa.array(mask))
     return aligned(found, plain_schema([found.schema]))
