@@ -1,0 +1,16 @@
+"""psycopg 3 without an ORM."""
+
+import os
+
+import psycopg
+
+
+def read(pk):
+    connection = psycopg.connect(os.environ["READ_DSN"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM shop_item WHERE id = %s", (pk,))  # first
+        row = cursor.fetchone()
+        cursor.execute("SELECT count(*) FROM shop_item")  # second
+        count = cursor.fetchone()
+    connection.close()
+    return [*row, *count]
