@@ -12,7 +12,7 @@ PYTEST ?=
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-agent check format docs lock bench bench-agent wheel clean
+.PHONY: help demo test test-agent-faults test-agent check format docs lock bench bench-agent wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,6 +32,9 @@ check: $(VENV)/.ready ## the fast part of `make test`: format, lint, types, bord
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test-agent-faults: $(VENV)/.ready ## an error raised at each place of the agent in turn: all of them, about half an hour
+	FAULT_SITES=0 $(BIN)/pytest -q -s tests/agent/test_raise_everywhere.py
 
 format: $(VENV)/.ready ## mend format and what lint can mend
 	$(BIN)/ruff format .

@@ -86,7 +86,7 @@ def test_gevent_may_patch_the_process_before_and_after_the_exporter_begins(befor
     python = gevents_python()
     with fake_receiver() as receiver:
         environ = environment(receiver.url, PYTHONPATH=str(REPOSITORY / "instrumentation"))
-        command = [python, "-m", "tracestitch", "run", python, "-c", GEVENT.format(before=before)]
+        command = [str(python), "-m", "tracestitch", "run", str(python), "-c", GEVENT.format(before=before)]
         done = run_to_end(command, environ=environ)
 
         names = {span.name for span in list(receiver.spans)}

@@ -199,6 +199,9 @@ def imports():
     rounds.exercise.prepare()
     bare = rounds.bare()["found"]
     leaks, names = [], sorted(rounds.code.codes)
+    chance = random.Random(int(sys.argv[2]))
+    chance.shuffle(names)
+    names = names[: int(sys.argv[3]) or None]
     for number, name in enumerate(names):
         error = (ImportError, SyntaxError, MemoryError, KeyError)[number % 4]
         leaks.append(verdict(f"{error.__name__} importing {name}", bare, rounds.broken_import(name, error)))

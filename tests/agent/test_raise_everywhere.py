@@ -1,0 +1,57 @@
+"""Whatever fails inside the agent, the app answers as without it: an error is raised at each call, attribute and
+item that the agent's own code reads while two apps serve a round of requests.
+
+Here a slice of the sites, another with each seed; `make test-agent-faults` takes all of them.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.agent import APPS, REPOSITORY, environment, fake_receiver
+
+pytestmark = pytest.mark.processes
+# 0 sites: all of them, each once with a passing and once with a lasting error.
+SEED, SITES = os.environ.get("FAULT_SEED", "1"), os.environ.get("FAULT_SITES", "120")
+LONGEST_S = 3 * 3600 if SITES == "0" else 600
+
+
+def rounds(folder: Path, *arguments: str) -> dict[str, Any]:
+    with fake_receiver() as receiver:
+        environ = environment(
+            receiver.url, UPSTREAM=receiver.url, EXERCISE_FOLDER=str(folder), PYTHONPATH=str(REPOSITORY)
+        )
+        done = subprocess.run(
+            [sys.executable, str(APPS / "everywhere" / "rounds.py"), *arguments],
+            cwd=folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr[-5000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.timeout(LONGEST_S)
+def test_an_error_anywhere_in_the_agent_changes_no_answer(tmp_path: Path) -> None:
+    found = rounds(tmp_path, SEED, SITES)
+
+    assert found["leaks"] == []
+    assert found["start"] > 200
+    assert found["requests"] > 1_000  # so many sites are passed by these requests
+    assert found["fired"] > found["run"] / 3  # the rest lies on ways that only the first recording took
+
+
+def test_a_module_of_the_agent_that_cannot_be_imported_changes_no_answer(tmp_path: Path) -> None:
+    found = rounds(tmp_path, "imports", SEED, "0" if SITES == "0" else "12")
+
+    assert found["leaks"] == []
+    assert found["modules"] >= 12
