@@ -29,6 +29,10 @@ only; in `collector` a process of its own does."""
 AGENT_VARIABLES = frozenset(
     {
         "TRACESTITCH_APP_PACKAGES",
+        "TRACESTITCH_LOCALS",
+        "TRACESTITCH_PROFILER",
+        "TRACESTITCH_PROFILER_INTERVAL_MS",
+        "TRACESTITCH_PROFILER_THRESHOLD_MS",
         "TRACESTITCH_APP_ROOT",
         "TRACESTITCH_DEBUG",
         "TRACESTITCH_ENABLED",

@@ -146,11 +146,11 @@ def test_an_object_of_the_wildest_class_is_told_by_its_name() -> None:
 def test_what_django_calls_sensitive_is_not_sent() -> None:
     from django.views.decorators.debug import sensitive_variables
 
-    @sensitive_variables("harmless_name")
+    @sensitive_variables("harmless_name")  # type: ignore[untyped-decorator]  # Django has no types
     def pay(harmless_name: str, amount: int) -> int:
         return amount // 0
 
-    @sensitive_variables()
+    @sensitive_variables()  # type: ignore[untyped-decorator]  # Django has no types
     def refund(amount: int) -> int:
         return amount // 0
 

@@ -15,7 +15,8 @@ from tracestitch_collector.traces.repeats import Repeat
 from tracestitch_dashboard import figures
 from tracestitch_dashboard.timeline import naming
 from tracestitch_dashboard.timeline.facts import DESCRIBED, HTTP, SQL, Facts, Group, all_of, chosen, groups_of
-from tracestitch_dashboard.timeline.frames import Frame, frames_of
+from tracestitch_dashboard.timeline.flame import Flame, flame_of
+from tracestitch_dashboard.timeline.frames import Frame, Variables, frames_of, variables_of
 from tracestitch_dashboard.timeline.marks import Mark
 from tracestitch_dashboard.timeline.row import Row, Timeline
 
@@ -28,6 +29,8 @@ class Failure:
     badge: str
     frames: tuple[Frame, ...]
     stacktrace: str
+    variables: tuple[Variables, ...] = ()
+    """What the user's frames held, where the agent was asked to send that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Panel:
     """When, and the row of each record of the span."""
     failures: tuple[Failure, ...] = ()
     members: tuple[Member, ...] = ()
+    flame: Flame | None = None
     links: Facts = ()
     """Trace id and span id."""
     raw: str = field(default="", repr=False)
@@ -68,6 +72,7 @@ class Panel:
             ("summary", "Summary", 0, True),
             ("attributes", "Attributes", size, size > 0),
             ("call", "SQL" if self.statement else "HTTP", 0, bool(self.statement or self.call)),
+            ("profile", "Profile", 0, self.flame is not None),
             ("logs", "Logs", len(self.logs), bool(self.logs)),
             ("stack", "Stack", len(self.failures), bool(self.failures)),
             ("raw", "Raw", 0, bool(self.raw)),
@@ -111,6 +116,7 @@ def _of_span(row: Row, span: Span, self_ns: int, timeline: Timeline) -> Panel:
         call=chosen(span.attributes, SQL if span.text("db.query.text") else HTTP),
         groups=groups_of(span),
         logs=_logs_under(row, timeline),
+        flame=flame_of(span),
         failures=tuple(_failure(event, span) for event in span.events if naming.is_exception(event)),
         links=tuple((link.trace_id, link.span_id) for link in span.links),
         raw=_raw(plain.span_to_json(span)),
@@ -279,6 +285,7 @@ def _failure(event: SpanEvent, item: Span | LogRecord) -> Failure:
         badge="swallowed" if swallowed else "handled" if handled else "raised",
         frames=frames_of(event.attributes, item.resource),
         stacktrace=naming.text_of(event.attributes.get("exception.stacktrace")),
+        variables=variables_of(event.attributes, item.resource),
     )
 
 
