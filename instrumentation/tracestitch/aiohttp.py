@@ -9,6 +9,8 @@ from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 
+_SENDING = guard("aiohttp")
+
 
 def patch_sessions(module: ModuleType) -> None:
     replace(module.ClientSession, "_request", _observed)
@@ -22,14 +24,15 @@ def _observed(original: Any) -> Any:
         with call:
             kwargs["headers"] = _with_trace(call, kwargs.get("headers"))
             response = await original(self, method, str_or_url, **kwargs)
-            call.answered(response.status, response)
+            with _SENDING:
+                call.answered(response.status, response)
         return response
 
     return _request
 
 
 def _started(session: Any, method: Any, url: Any, kwargs: Mapping[str, Any]) -> http_clients.HttpCall | None:
-    with guard("aiohttp"):
+    with _SENDING:
         if session.closed:
             return None
         full = str(session._build_url(url))
@@ -39,7 +42,7 @@ def _started(session: Any, method: Any, url: Any, kwargs: Mapping[str, Any]) -> 
 
 def _with_trace(call: http_clients.HttpCall, headers: Any) -> Any:
     """A copy: the user may share one mapping among requests."""
-    with guard("aiohttp"):
+    with _SENDING:
         from multidict import CIMultiDict
 
         copy: Any = CIMultiDict(headers or ())

@@ -183,6 +183,6 @@ def _ended(span: Span, cursor: Any) -> None:
         # Drivers that fetch while they execute know the number of rows; the others say -1.
         if getattr(cursor, "description", None) is not None and cursor.rowcount >= 0:
             span.set_attribute("db.response.returned_rows", cursor.rowcount)
+        span.end()
     except Exception as error:
         _STATEMENT.caught(error)
-    span.end()

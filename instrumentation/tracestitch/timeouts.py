@@ -12,6 +12,10 @@ _STATEMENT = re.compile(r"statement_timeout\s*=\s*'?(\d+)\s*(ms|s|min)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _CONNECT = ("connect_timeout", "timeout")
 _READ = ("read_timeout",)
+# Of all the parameters of a connection, those that are read here.
+PARAMETERS = frozenset(
+    {*_CONNECT, *_READ, "options", "command_timeout", "server_settings"},
+)
 _NAMES = {
     "connect": "tracestitch.timeout.connect_s",
     "read": "tracestitch.timeout.read_s",
