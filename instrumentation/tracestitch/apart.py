@@ -8,7 +8,6 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from opentelemetry import propagate, trace
-from opentelemetry.context import Context
 from opentelemetry.util._once import Once
 
 from tracestitch import contexts
@@ -29,10 +28,6 @@ _PLACE = _Place()
 
 def provider_of_the_agent() -> trace.TracerProvider:
     return _PLACE.provider or trace.get_tracer_provider()
-
-
-def is_apart() -> bool:
-    return contexts.SPAN_KEY != contexts.SHARED_KEY
 
 
 def become_global(provider: Provider) -> None:
@@ -83,25 +78,5 @@ def _hand_on(tracer: Tracer, of_the_app: trace.TracerProvider) -> None:
 
 def inject(headers: MutableMapping[str, Any]) -> None:
     """The trace headers of a call; those of the app's own OpenTelemetry stay."""
-    if not is_apart():
-        propagate.inject(headers)
-    elif not any(str(name).lower() == "traceparent" for name in headers):
-        propagate.inject(headers, Context({contexts.SHARED_KEY: contexts.current().get(contexts.SPAN_KEY)}))
-
-
-def beneath(extracted: Context) -> Context:
-    """The context of a request or task, from what its headers say."""
-    if not is_apart():
-        return extracted
-    kept = {key: value for key, value in contexts.current().items() if key != contexts.SPAN_KEY}
-    if contexts.SHARED_KEY in extracted:
-        kept[contexts.SPAN_KEY] = extracted[contexts.SHARED_KEY]
-    return Context(kept)
-
-
-def to_hand_over() -> Context:
-    """What a thread gets from the one that starts it."""
-    context = contexts.current()
-    if not is_apart():
-        return context
-    return Context({key: value for key, value in context.items() if key != contexts.SHARED_KEY})
+    if not contexts.is_apart() or not any(str(name).lower() == "traceparent" for name in headers):
+        propagate.inject(headers, contexts.current())

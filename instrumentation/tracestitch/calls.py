@@ -1,6 +1,7 @@
 """An outgoing call, whatever library makes it: its span with the line of user code that asked for it, and what a
 failure leaves behind on the span and on the exception."""
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -10,6 +11,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from tracestitch import contexts, frames, scrub, swallowed, tracing
+from tracestitch.other_agents import is_sending
 from tracestitch.spans import Span
 
 LONGEST_DESCRIPTION = 1_000
@@ -21,9 +23,12 @@ WORKING = threading.local()
 
 
 def suppressed() -> bool:
-    """By the keys with which OpenTelemetry's own exporters and libraries ask not to be observed."""
-    current = contexts.current()
-    return bool(current.get("suppress_instrumentation") or current.get("suppress_http_instrumentation"))
+    """By the keys with which OpenTelemetry's own exporters and libraries ask not to be observed; and what another
+    agent sends in the background is no work of the app's."""
+    current = context.get_current()
+    if current.get("suppress_instrumentation") or current.get("suppress_http_instrumentation"):
+        return True
+    return not in_trace() and is_sending(sys._getframe(1))
 
 
 def in_trace() -> bool:

@@ -4,7 +4,7 @@ own signals; and a flush before a pool process ends, since it ends without Pytho
 from types import ModuleType
 from typing import Any
 
-from opentelemetry import context, propagate
+from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -54,21 +54,21 @@ def _observed(original: Any) -> Any:
         span = token = None
         with _PRODUCING:
             span = _producer(str(name))
-            token = context.attach(contexts.with_span(span)) if span is not None else None
+            token = contexts.attach(contexts.with_span(span)) if span is not None else None
         if span is None or token is None:
             return original(self, name, *args, **kwargs)
         try:
             return original(self, name, *args, **kwargs)
         except BaseException as error:
             with _PRODUCING:
-                context.detach(token)
+                contexts.detach(token)
                 token = None
                 calls.fail(span, error)
             raise
         finally:
             with _PRODUCING:
                 if token is not None:
-                    context.detach(token)
+                    contexts.detach(token)
             with _PRODUCING:
                 span.end()
 
@@ -83,8 +83,7 @@ def _producer(name: str) -> Span | None:
         "messaging.operation.type": "send",
         "tracestitch.celery.task": name,
     }
-    if transactions.in_transaction():
-        attributes["tracestitch.db.in_transaction"] = True
+    attributes.update(transactions.going_out())
     return calls.start(f"send {name}", SpanKind.PRODUCER, attributes)
 
 
@@ -106,9 +105,7 @@ def _started(task: Any = None, task_id: Any = None, **_: Any) -> None:
     request = task.request
     # An eager task runs inside its caller: the current span is its parent already.
     parent = (
-        None
-        if request.is_eager
-        else apart.beneath(propagate.extract(request, context=Context(), getter=_RequestFields()))
+        None if request.is_eager else propagate.extract(request, context=Context(), getter=_RequestFields())
     )
     span = tracing.tracer().start_span(
         f"process {task.name}",
@@ -116,7 +113,7 @@ def _started(task: Any = None, task_id: Any = None, **_: Any) -> None:
         kind=SpanKind.CONSUMER,
         attributes=_task_attributes(task, str(task_id)),
     )
-    token = context.attach(contexts.with_span(span, parent))
+    token = contexts.attach(contexts.with_span(span, parent))
     setattr(request, _RUNNING, (span, token))
 
 
@@ -161,7 +158,7 @@ def _ended(task: Any = None, state: Any = None, **_: Any) -> None:
     if running is None:
         return
     span, token = running
-    context.detach(token)
+    contexts.detach(token)
     # No state means that the task was left by an exception that Celery did not turn into one.
     span.set_attribute("tracestitch.celery.state", str(state or "FAILURE"))
     if state is None:

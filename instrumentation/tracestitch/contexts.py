@@ -1,4 +1,5 @@
-"""OpenTelemetry's current context, asked for without the calls that its API puts around one variable."""
+"""OpenTelemetry's current context, asked for without the calls that its API puts around one variable; or one of the
+agent's own, where the app's OpenTelemetry and the agent must not see each other's spans (see apart.py)."""
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
@@ -7,11 +8,7 @@ from opentelemetry import context
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-# OpenTelemetry's own, which the agent shares with the app, until the app brings a tracer provider: see apart.py.
-SHARED_KEY = _SPAN_KEY
-_KEY_APART = "tracestitch-span"
-# Where the agent's current span stands. It changes, so read it as `contexts.SPAN_KEY`.
-SPAN_KEY = SHARED_KEY
+SPAN_KEY = _SPAN_KEY
 
 
 def _variable() -> ContextVar[Context] | None:
@@ -21,6 +18,8 @@ def _variable() -> ContextVar[Context] | None:
 
 
 _CURRENT = _variable()
+_APART: ContextVar[Context] = ContextVar("tracestitch_context", default=Context())  # noqa: B039 - it cannot be changed
+# They change in `stand_apart`: always call them as `contexts.current()`.
 current: Callable[[], Context] = _CURRENT.get if _CURRENT is not None else context.get_current
 attach: Callable[[Context], Token[Context]] = _CURRENT.set if _CURRENT is not None else context.attach
 detach: Callable[[Token[Context]], None] = context.detach
@@ -28,10 +27,22 @@ detach: Callable[[Token[Context]], None] = context.detach
 
 def stand_apart() -> None:
     """From now on the app does not see the agent's spans, nor the agent the app's."""
-    global SPAN_KEY
-    SPAN_KEY = _KEY_APART
+    global current, attach, detach
+    current, attach, detach = _APART.get, _APART.set, _detach
+
+
+def is_apart() -> bool:
+    return attach == _APART.set
 
 
 def with_span(span: object, base: Context | None = None) -> Context:
     """As `trace.set_span_in_context`, for a span of the agent's."""
     return Context({**(current() if base is None else base), SPAN_KEY: span})
+
+
+def _detach(token: Token[Context]) -> None:
+    """Of whichever variable it is: the app may have set its provider inside the block that ends here."""
+    try:
+        token.var.reset(token)
+    except ValueError:
+        pass  # a generator that was closed in another context

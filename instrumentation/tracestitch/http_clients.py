@@ -43,7 +43,7 @@ class HttpCall:
 
     def __enter__(self) -> Self:
         with _CALLING:
-            self._token = context.attach(context.set_value(_CALL, self, contexts.with_span(self._span)))
+            self._token = contexts.attach(context.set_value(_CALL, self, contexts.with_span(self._span)))
         return self
 
     def __exit__(
@@ -52,7 +52,7 @@ class HttpCall:
         with _CALLING:
             # Detached first: the failure is noted on the span in which the call was made.
             if self._token is not None:
-                context.detach(self._token)
+                contexts.detach(self._token)
             if error is not None:
                 calls.fail(self._span, error)
             elif self._failed_answer is not None:
@@ -103,15 +103,14 @@ def start(client: str, method: str, url: str, timeouts: Timeouts | None) -> Http
             "tracestitch.http.client": client,
             **server_attributes(url),
         }
-        if transactions.in_transaction():
-            attributes["tracestitch.db.in_transaction"] = True
+        attributes.update(transactions.going_out())
         span = calls.start(name, SpanKind.CLIENT, attributes)
         return HttpCall(span=span, client=client, timeouts=timeouts)
     return None
 
 
 def current() -> HttpCall | None:
-    call = context.get_value(_CALL)
+    call = contexts.current().get(_CALL)
     return call if isinstance(call, HttpCall) else None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from types import FrameType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +43,25 @@ def other_agents(environ: Mapping[str, str], modules: Container[str]) -> tuple[s
         for agent in _KNOWN
         if any(name in modules for name in agent.modules) or (agent.launcher and agent.launcher in path)
     )
+
+
+# Where other agents send from; their wrappers around the app's own code are not among them.
+_SENDERS = (
+    *(
+        "appsignal.",
+        "ddtrace.internal.",
+        "elasticapm.transport.",
+        "instana.agent.",
+        "logfire._internal.exporters.",
+    ),
+    *("newrelic.common.", "scout_apm.core.", "sentry_sdk.transport", "skywalking.agent."),
+)
+
+
+def is_sending(frame: FrameType | None) -> bool:
+    """Whether this stack is that of another agent that sends what it has gathered."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(_SENDERS):
+            return True
+        frame = frame.f_back
+    return False

@@ -15,6 +15,7 @@ from opentelemetry.util.types import Attributes
 
 from tracestitch import contexts, swallowed
 from tracestitch.attributes import Limits, Shared
+from tracestitch.contexts import SPAN_KEY
 from tracestitch.exporter import Exporter
 from tracestitch.ids import SystemIdGenerator
 from tracestitch.safety import guard
@@ -107,7 +108,7 @@ class Tracer(trace.Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> trace.Span:
-        parent = (contexts.current() if context is None else context).get(contexts.SPAN_KEY)
+        parent = (contexts.current() if context is None else context).get(SPAN_KEY)
         provider = self.provider
         if provider.sampler is None and type(parent) is Span:
             # Below a span of this process: nothing is to be decided or checked.
@@ -188,7 +189,7 @@ class CurrentSpan:
 
     def __enter__(self) -> trace.Span:
         self._span = self._tracer.start_span(**self._arguments)
-        self._token = context_api.attach(context_api.set_value(contexts.SPAN_KEY, self._span))
+        self._token = context_api.attach(context_api.set_value(SPAN_KEY, self._span))
         return self._span
 
     def __exit__(

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import apart, contexts, incoming, inventory
+from tracestitch import contexts, incoming, inventory
 from tracestitch.attributes import Shared
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
@@ -20,6 +20,7 @@ from tracestitch.frames import CodeLocation, location_attributes, type_name
 from tracestitch.profiler import PROFILER
 from tracestitch.safety import guard
 from tracestitch.scrub import scrub_text
+from tracestitch.stages import Stages
 from tracestitch.tracing import tracer
 
 Environ = MutableMapping[str, Any]
@@ -49,6 +50,7 @@ class ServerCall:
         "marker",
         "response",
         "span",
+        "stages",
     )
 
     def __init__(self, span: Span, base: Context, method: str, marker: object) -> None:
@@ -66,6 +68,7 @@ class ServerCall:
         self._ended = False
         # Somebody will end this call when the body ends.
         self.followed = False
+        self.stages: Stages | None = None
         # What the framework answers, where its hook needs to know it again.
         self.response: object = None
 
@@ -120,6 +123,8 @@ class ServerCall:
             span.set_attribute("tracestitch.response.content_type", media_type)
             if shape is not None:
                 span.set_attribute("tracestitch.response.body_shape", shape)
+        if self.stages is not None and (slow := self.stages.told()):
+            span.set_attribute("tracestitch.stages", slow)
         if unhandled or (status or 0) >= 500:
             self._tell_error(unhandled or [error for error, _ in self._errors])
 
@@ -145,6 +150,15 @@ def _outcome(status: int | None, route: str | None, view: CodeLocation | None) -
 def current_call() -> ServerCall | None:
     call = contexts.current().get(_CALL_KEY)
     return call if isinstance(call, ServerCall) else None
+
+
+def spent(kind: str, name: str, ns: int) -> None:
+    """So much of the current request's time went to this stage of its framework."""
+    call = current_call()
+    if call is not None:
+        if call.stages is None:
+            call.stages = Stages()
+        call.stages.add(kind, name, ns)
 
 
 def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Callable[..., Any]]:
@@ -323,7 +337,6 @@ def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
 
 def _begin(base: Context, marker: object, facts: incoming.Facts) -> ServerCall:
     name = facts.method if facts.method != incoming.OTHER_METHOD else "HTTP"
-    base = apart.beneath(base)
     span = tracer().start_span(name, base, SpanKind.SERVER, facts.client)
     for key, value in facts.own.items():
         span.set_attribute(key, value)

@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry import context
 from opentelemetry.context import Context
 
-from tracestitch import apart, calls, contexts, frames
+from tracestitch import calls, contexts, frames
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 
@@ -101,7 +101,7 @@ def _carried(original: Callable[..., None]) -> Callable[..., None]:
 
 def _handed_over() -> Context:
     site = frames.user_frame()
-    handed = apart.to_hand_over()
+    handed = contexts.current()
     return handed if site is None else context.set_value(calls.GIVEN_AT, site, handed)
 
 

@@ -3,14 +3,13 @@
 import ast
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.agent import APPS, REPOSITORY, fake_receiver, line_of, run_to_end
-from tests.support.apart import build_wheel, environ_of, install, python_of
+from tests.support.apart import environ_of, python_of
 
 pytestmark = pytest.mark.processes
 
@@ -51,16 +50,6 @@ for group in ["opentelemetry_propagator", "opentelemetry_distro", "console_scrip
     answers[group] = sorted(p.name for p in importlib.metadata.entry_points(group=group))
 print(json.dumps(answers))
 """
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`pip install --target`, as it is mounted into a container."""
-    folder = tmp_path_factory.mktemp("home") / "tracestitch"
-    install(
-        build_wheel(tmp_path_factory.mktemp("wheel")), "--target", str(folder), "--python", sys.executable
-    )
-    return folder
 
 
 def observed(home: Path, *command: str | Path) -> list[str]:
