@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from tracestitch import frames, refusals, server
+from tracestitch import frames, refusals, server, tracebacks
 from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
@@ -51,6 +51,7 @@ def patch_exception(module: ModuleType) -> None:
                     _note(exc, handled=False)
                 else:
                     refusals.note(exc)
+                tracebacks.hide_own_frames(exc)  # the app is about to log it
             return original(request, exc)
 
         return response_for_exception

@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from tracestitch import frames, refusals, server
+from tracestitch import frames, refusals, server, tracebacks
 from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
@@ -63,6 +63,7 @@ def _noting_unhandled(original: Any) -> Callable[..., Any]:
     def handle_exception(self: Any, *arguments: Any) -> Any:
         with _NOTING:
             _note(arguments[-1], handled=False)
+            tracebacks.hide_own_frames(arguments[-1])  # the app is about to log it
         response = original(self, *arguments)
         with _DESCRIBING:
             _describe_current(self, response)
@@ -73,6 +74,8 @@ def _noting_unhandled(original: Any) -> Callable[..., Any]:
 
 def _noting_handled(original: Any) -> Callable[..., Any]:
     def handle_user_exception(self: Any, *arguments: Any) -> Any:
+        with _NOTING:
+            tracebacks.hide_own_frames(arguments[-1])
         answer = original(self, *arguments)  # raises again what nobody handles
         with _NOTING:
             _note(arguments[-1], handled=True)

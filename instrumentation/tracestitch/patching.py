@@ -125,5 +125,7 @@ def replace(owner: Any, name: str, make: Callable[[Any], Callable[..., Any]]) ->
     for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
         if hasattr(original, attribute):
             setattr(replacement, attribute, getattr(original, attribute))
+    replacement.__dict__.update(getattr(original, "__dict__", {}))  # marks such as Django's alters_data
+    replacement.__dict__["__wrapped__"] = original  # signatures and mocks are made of it
     setattr(replacement, _MARK, original)
     setattr(owner, name, replacement)
