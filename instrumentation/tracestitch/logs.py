@@ -41,14 +41,14 @@ def install() -> None:
 
 def _observed(original: Callable[[logging.Logger, logging.LogRecord], None]) -> Callable[..., None]:
     def callHandlers(self: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802
-        name = record.name
-        if name not in _LEFT_OUT and not name.startswith(_LEFT_OUT_BELOW):
-            try:
+        try:
+            name = record.name
+            if name not in _LEFT_OUT and not name.startswith(_LEFT_OUT_BELOW):
                 if swallowed.WATCH.pending:
                     swallowed.logged(record)
                 _capture(record)
-            except Exception as error:
-                _READING.caught(error)
+        except Exception as error:
+            _READING.caught(error)
         original(self, record)
 
     return callHandlers
