@@ -50,7 +50,8 @@ def is_own_program(arguments: Sequence[str]) -> bool:
     """Tracestitch does not observe itself where it finds itself in an environment that is made for an app."""
     words = list(arguments[1:])
     while words and words[0].startswith("-") and words[0] not in ("-m", "-c", "-"):
-        words.pop(0)
+        taken = 2 if words[0] in ("-X", "-W") else 1
+        words = words[taken:]
     if words[:1] == ["-m"]:
         return words[1:2] != [] and words[1].partition(".")[0] in _OWN_PROGRAMS
     return words != [] and os.path.basename(words[0]) == "tracestitch"
