@@ -71,7 +71,7 @@ _GUNICORNS = (
 
 _ASYNCHRONOUS = (
     served("uvicorn", UVICORN, Served(DJANGO, _UVICORN)),
-    served("uvicorn, asynchronous view", UVICORN, Served(DJANGO_ASYNC, _UVICORN)),
+    served("uvicorn, asynchronous view", DEVELOPMENT, Served(DJANGO_ASYNC, _UVICORN), quick=True),
     served("uvicorn --workers 2", UVICORN, Served(DJANGO, (*_UVICORN, "--workers", "2"))),
     served("uvicorn --reload", UVICORN, Served(DJANGO, (*_UVICORN, "--reload"))),
     served(

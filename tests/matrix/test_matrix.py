@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.matrix import libraries, servers, workers
+from tests.matrix import commands, libraries, servers, workers
 from tests.matrix.cell import Cell, NotInstallable, Place
 from tests.matrix.readings import Readings, collecting
 
-CELLS = (*servers.CELLS, *workers.CELLS, *libraries.CELLS)
+CELLS = (*servers.CELLS, *commands.CELLS, *workers.CELLS, *libraries.CELLS)
 
 
 def as_parameter(cell: Cell) -> object:
