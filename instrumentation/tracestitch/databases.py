@@ -1,6 +1,7 @@
 """Which database a statement goes to, told alike for every library: its system, name and address."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +43,12 @@ class Database:
         return f"{self.host}:{self.port}" if self.host and self.port else self.host
 
 
-def of_url(dialect: str, url: Any) -> Database:
-    """The database of an SQLAlchemy URL."""
-    return database(dialect, url.database or "", url.host or "", url.port)
+def of_url(dialect: str, url: Any, driver_parameters: Mapping[str, Any] | None = None) -> Database:
+    """The database of an SQLAlchemy URL; `driver_parameters` know what the URL leaves out."""
+    parameters = driver_parameters or {}
+    name = next((parameters[key] for key in ("dbname", "database", "db") if parameters.get(key)), "")
+    host = url.host or parameters.get("unix_socket") or parameters.get("host") or ""
+    return database(dialect, url.database or str(name), str(host), url.port or parameters.get("port"))
 
 
 def database(name: str, namespace: str, host: str, port: object) -> Database:
@@ -57,6 +61,19 @@ def database(name: str, namespace: str, host: str, port: object) -> Database:
         host=host,
         port=int(port) if isinstance(port, int | str) and str(port).isdigit() else None,
     )
+
+
+def of_django(connection: Any) -> Database:
+    """The database of one of Django's connections."""
+    settings = connection.settings_dict
+    namespace, host = str(settings.get("NAME") or ""), str(settings.get("HOST") or "")
+    port = settings.get("PORT")
+    if connection.vendor == "postgresql" and not (namespace and host):
+        # libpq knows what the environment, a service file and its defaults came to.
+        asked = getattr(connection.connection, "info", None)
+        namespace, host = namespace or getattr(asked, "dbname", ""), host or getattr(asked, "host", "")
+        port = port or getattr(asked, "port", None)
+    return database(connection.vendor, namespace, host, port)
 
 
 def sqlite_file(name: str) -> str:

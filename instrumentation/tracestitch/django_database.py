@@ -7,10 +7,11 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from tracestitch import calls, databases, django_relations, frames
+from tracestitch import calls, databases, django_relations, frames, timeouts
 from tracestitch.safety import guard
 from tracestitch.statements import Statements
 from tracestitch.tracing import current_span, tracer
+from tracestitch.transactions import DJANGO_KEY
 
 _STARTING, _ENDING = guard("starting a statement's span"), guard("ending a statement's span")
 
@@ -30,10 +31,9 @@ class StatementObserver:
     """Stands around each statement of one connection."""
 
     def __init__(self, connection: Any) -> None:
-        settings = connection.settings_dict
-        namespace, host = str(settings.get("NAME") or ""), str(settings.get("HOST") or "")
-        database = databases.database(connection.vendor, namespace, host, settings.get("PORT"))
-        self._statements = Statements(database.attributes())
+        database = databases.of_django(connection)
+        limits = timeouts.of_connection(database.system, connection.settings_dict.get("OPTIONS") or {})
+        self._statements = Statements({**database.attributes(), **limits})
         databases.SEEN.add(database)
 
     def __call__(self, execute: Any, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -67,6 +67,9 @@ class StatementObserver:
         asked = django_relations.sending(connection) if text[:6] == "SELECT" else None
         location = frames.user_frame() or calls.given_at()
         shape = self._statements.shape(text, bool(connection.in_atomic_block), location, asked)
+        transaction = connection.__dict__.get(DJANGO_KEY)
+        if transaction is not None:
+            transaction.asked(shape.operation, text)
         span = tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
         if many and isinstance(params, Sized):
             span.set_attribute("db.operation.batch.size", len(params))

@@ -31,6 +31,15 @@ INSTRUMENTATIONS = (
         "tracestitch.django_relations",
         "patch_descriptors",
     ),
+    Instrumentation("django", "django.db.transaction", "tracestitch.django_transactions", "patch_atomic"),
+    Instrumentation(
+        "django", "django.db.backends.base.base", "tracestitch.django_transactions", "patch_connections"
+    ),
+    Instrumentation("stages", "django.core.handlers.base", "tracestitch.django_stages", "patch_layers"),
+    Instrumentation("stages", "django.dispatch.dispatcher", "tracestitch.django_stages", "patch_signals"),
+    Instrumentation("stages", "django.forms.forms", "tracestitch.django_stages", "patch_forms"),
+    Instrumentation("stages", "rest_framework.serializers", "tracestitch.django_stages", "patch_serializers"),
+    Instrumentation("stages", "flask.app", "tracestitch.flask_stages", "patch_hooks"),
     Instrumentation("django", "django.db.models.base", "tracestitch.django_relations", "patch_models"),
     Instrumentation(
         "django", "django.contrib.contenttypes.fields", "tracestitch.django_relations", "patch_generic"

@@ -106,9 +106,10 @@ def test_a_request_is_one_server_span_with_route_and_view(shop: Shop) -> None:
 def test_statements_are_children_with_template_table_and_line(shop: Shop) -> None:
     _, span = shop.request("/items/2/")
 
-    shop.receiver.wait_for(lambda got: len(got.children(span)) >= 3)
-    select, begin, insert = shop.receiver.children(span)
+    shop.receiver.wait_for(lambda got: len(got.children(span)) >= 4)
+    select, begin, insert, commit = shop.receiver.children(span)
     assert (select.name, begin.name, insert.name) == ("SELECT shop_item", "BEGIN", "INSERT shop_item")
+    assert commit.name == "COMMIT"
     assert select.kind == CLIENT
     assert select.attributes["db.system.name"] == "sqlite"
     assert select.attributes["db.namespace"] == str(shop.database)
