@@ -30,7 +30,7 @@ _HOPELESS_WAIT_S, _SUSPICIOUS_SILENCE_S = 0.15, 0.3
 # Enough for the thread to be run.
 _MOMENT_S = 0.002
 SCOPE_NAME = "tracestitch"
-_RUNNING = guard("the exporter")
+_RUNNING, _SIGNALS = guard("the exporter"), guard("leaving signals to the app's threads")
 # Taken before a monkey patch.
 _sleep = time.sleep
 
@@ -160,7 +160,7 @@ class Exporter:
     # What the thread does.
 
     def _run(self, wake: Any) -> None:
-        with guard("leaving signals to the app's threads"):
+        with _SIGNALS:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while wake is self._wake:
             try:

@@ -19,6 +19,8 @@ from types import CodeType, ModuleType
 from typing import Any
 
 SWITCH = "__site__"
+# The interpreter's clock takes nothing and cannot fail.
+_CLOCK = "perf_counter_ns"
 # Names by which the hooks call what is the app's: its failures are for the app to see.
 _SWITCHES = re.compile(rf"{SWITCH}\(\d+\) or ")
 _OF_THE_APP = frozenset({"original", "execute", "start_response", "send", "receive", "function", "previous"})
@@ -112,7 +114,7 @@ class _Rewriter(ast.NodeTransformer):
     def _is_the_apps(self, node: ast.Call) -> bool:
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         function = self._functions[-1] if self._functions else ""
-        plain = isinstance(node.func, ast.Name) and name in _OF_THE_APP
+        plain = isinstance(node.func, ast.Name) and (name in _OF_THE_APP or name == _CLOCK)
         return plain or name in _STEPS_OF_THE_APP.get((self._module, function), ())
 
     def _switched(self, node: ast.expr) -> ast.expr:
