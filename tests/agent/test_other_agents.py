@@ -103,7 +103,9 @@ def in_one_process(other: Other, home: Path, *, observed: bool) -> tuple[str, st
         environ.update({name: value.format(sink=theirs.url) for name, value in other.environ.items()})
         run = ["--endpoint", ours.url, "--service", "house"]
         start = ["python", str(home / "tracestitch"), "run", *run] if observed else []
-        done = run_to_end([*start, *other.launcher, "python", "shared_house.py"], environ=environ)
+        # OpenTelemetry's launcher runs no sitecustomize but its own, so it comes first.
+        around = [*other.launcher, *start] if other is STOCK else [*start, *other.launcher]
+        done = run_to_end([*around, "python", "shared_house.py"], environ=environ)
     assert done.returncode == 0, done.stderr
     kept = [f"{span.name} {span.resource['service.name']}" for span in ours.server_spans()]
     queries = [span.name for span in ours.spans if span.kind == CLIENT]
