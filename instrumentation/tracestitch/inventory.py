@@ -7,14 +7,17 @@ import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tracestitch import databases, export, scrub
+from tracestitch import databases, export, inventory_process, scrub
+from tracestitch.other_agents import other_agents
 from tracestitch.routes import telling_name
 from tracestitch.safety import guard
 
 EVENT = "tracestitch.inventory"
+_EACH_S = 86_400.0  # so that a process that runs for weeks is not forgotten with its first day
 HASH_BYTES = 3  # enough to see a difference, too little to confirm a guess
 _NAME_SEPARATORS = re.compile(r"[-_.]+")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -27,17 +30,20 @@ _MOST_ARGUMENTS = 40
 
 
 class Schedule:
-    """Sends the inventory once in each process, forked ones included, unless their parent stands for them."""
+    """Sends the inventory once a day in each process, forked ones included, unless their parent stands for them."""
 
     def __init__(self) -> None:
         self._sent_by = 0
+        self._again_s = 0.0
         self._stands_for_forks = 0
 
     def once(self, app: object) -> None:
         process = os.getpid()
-        if self._sent_by == process or self._stands_for_forks not in (0, process):
+        if self._sent_by == process and time.monotonic() < self._again_s:
             return
-        self._sent_by = process
+        if self._stands_for_forks not in (0, process):
+            return
+        self._sent_by, self._again_s = process, time.monotonic() + _EACH_S
         export.background(lambda: _send(app))
 
     def stand_for_forks(self) -> None:
@@ -73,7 +79,11 @@ def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequen
     parts: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("python", lambda: {"version": platform.python_version(), "implementation": sys.implementation.name}),
         ("packages", lambda: packages(path)),
-        ("server", lambda: {"argv": scrubbed_arguments(argv), "model": server_model(argv)}),
+        ("server", lambda: _server(argv)),
+        ("other_agents", lambda: list(other_agents(os.environ, sys.modules))),
+        ("clock", inventory_process.clock),
+        ("replica", lambda: inventory_process.replica(os.environ)),
+        ("process", inventory_process.weight),
         *_framework_parts(app, key),
     )
     for name, part in parts:
@@ -84,10 +94,19 @@ def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequen
     return body
 
 
+def _server(argv: Sequence[str]) -> dict[str, Any]:
+    model = server_model(argv)
+    told: dict[str, Any] = {"argv": scrubbed_arguments(argv), "model": model}
+    limit = inventory_process.worker_timeout_s(model, argv, os.environ, os.getcwd())
+    if limit is not None:
+        told["worker_timeout_s"] = limit
+    return told
+
+
 def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callable[[], Any]], ...]:
     settings = _django_settings()
     if settings is not None:
-        from tracestitch import inventory_django
+        from tracestitch import inventory_django, migrations
 
         return (
             ("framework", inventory_django.framework),
@@ -96,7 +115,9 @@ def _framework_parts(app: object, key: bytes | None) -> tuple[tuple[str, Callabl
             ("security", lambda: inventory_django.security(settings)),
             ("debug_location", lambda: inventory_django.debug_location(settings)),
             ("middleware", lambda: [str(name) for name in settings.MIDDLEWARE]),
-            ("routes", inventory_django.routes),
+            ("routes", lambda: inventory_django.routes(settings)),
+            ("unapplied_migrations", migrations.unapplied),
+            ("deploy_checks", inventory_django.deploy_checks),
             ("databases", lambda: _with_seen(inventory_django.databases_of(settings))),
         )
     if _is_flask(app):

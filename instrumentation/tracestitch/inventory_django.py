@@ -6,6 +6,7 @@ from typing import Any
 
 from tracestitch import databases, source
 from tracestitch.django import clean_route
+from tracestitch.route_guards import guards
 from tracestitch.routes import MOST_ROUTES, route
 
 _INSECURE_PREFIX = "django-insecure-"
@@ -55,15 +56,25 @@ def debug_location(settings: Any) -> source.Place | None:
     return source.debug_setting(module)
 
 
-def routes() -> list[dict[str, Any]]:
+def routes(settings: Any) -> list[dict[str, Any]]:
     from django.urls import get_resolver
 
     found: list[dict[str, Any]] = []
     for rule, callback in _patterns(get_resolver().url_patterns, ""):
         if len(found) == MOST_ROUTES:
             break
-        found.append(route(rule, _methods(callback), callback))
+        entry = route(rule, _methods(callback), callback)
+        guarded = guards(callback, tuple(settings.MIDDLEWARE))
+        found.append({**entry, "guards": guarded} if guarded else entry)
     return found
+
+
+def deploy_checks() -> list[str]:
+    """The ids that `manage.py check --deploy --tag security` would warn of."""
+    from django.core import checks
+
+    found = checks.run_checks(tags=[checks.Tags.security], include_deployment_checks=True)
+    return sorted({str(message.id) for message in found if message.id and not message.is_silenced()})
 
 
 def _patterns(patterns: Any, prefix: str, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from tests.support.agent import (
     line_of,
     running,
 )
-from tracestitch import inventory, source
+from tracestitch import inventory, inventory_process, migrations, route_guards, source
 
 DJANGO = APPS / "django_shop"
 FLASK = APPS / "flask_debugging.py"
@@ -174,6 +174,16 @@ def test_django_tells_routes_and_databases(django: Any) -> None:
 
 
 @pytest.mark.processes
+def test_django_tells_what_its_own_checks_and_its_database_know(django: Any) -> None:
+    assert "security.W018" in django["deploy_checks"]  # DEBUG is on
+    assert all(":" not in check and "." in check for check in django["deploy_checks"])
+    assert django["process"]["rss_bytes"] > 1_000_000
+    assert isinstance(django["clock"]["utc_offset_s"], int)
+    for name in django.get("unapplied_migrations", []):
+        assert name.count(".") == 1
+
+
+@pytest.mark.processes
 def test_flask_tells_what_was_left_on(tmp_path: Path) -> None:
     port = free_port()
     with fake_receiver() as receiver:
@@ -223,3 +233,89 @@ def test_each_worker_of_a_server_tells_once(tmp_path: Path) -> None:
     assert body["server"]["model"] == "gunicorn sync"
     assert body["security"]["debug"] is False
     assert "debug_location" not in body
+
+
+@pytest.mark.parametrize(
+    ("model", "argv", "environ", "seconds"),
+    [
+        ("gunicorn sync", ["gunicorn", "shop.wsgi"], {}, 30.0),
+        ("gunicorn sync", ["gunicorn", "--timeout", "90", "shop.wsgi"], {}, 90.0),
+        ("gunicorn gthread", ["gunicorn", "--timeout=5", "shop.wsgi"], {}, 5.0),
+        ("gunicorn", ["gunicorn", "-t", "7", "shop.wsgi"], {}, 7.0),
+        ("gunicorn", ["gunicorn", "shop.wsgi"], {"GUNICORN_CMD_ARGS": "--timeout 11"}, 11.0),
+        ("gunicorn", ["gunicorn", "-c", "conf.py", "shop.wsgi"], {}, None),
+        ("uvicorn", ["uvicorn", "shop.asgi:app"], {}, None),
+    ],
+)
+def test_how_long_a_worker_may_work_is_told(
+    tmp_path: Path, model: str, argv: list[str], environ: dict[str, str], seconds: float | None
+) -> None:
+    assert inventory_process.worker_timeout_s(model, argv, environ, str(tmp_path)) == seconds
+
+
+def test_a_settings_file_of_gunicorn_leaves_its_timeout_unknown(tmp_path: Path) -> None:
+    (tmp_path / "gunicorn.conf.py").write_text("timeout = 3")
+    assert (
+        inventory_process.worker_timeout_s("gunicorn", ["gunicorn", "shop.wsgi"], {}, str(tmp_path)) is None
+    )
+
+
+def test_a_process_tells_its_weight_its_zone_and_its_name() -> None:
+    assert inventory_process.weight()["rss_bytes"] > 1_000_000
+    assert set(inventory_process.clock()) == {"time_zone", "utc_offset_s", "time_ns"}
+    assert inventory_process.replica({"POD_NAME": "shop-1", "HOME": "/root"}) == {"pod_name": "shop-1"}
+
+
+def test_what_guards_a_route_is_named() -> None:
+    class LoginRequiredMixin:
+        pass
+
+    class Till(LoginRequiredMixin):
+        permission_classes = (type("IsAdminUser", (), {}), type("AllowAny", (), {}))
+
+    def view() -> None: ...
+
+    assert route_guards.guards(view) == []
+    assert route_guards.guards(view, ("django.contrib.auth.middleware.LoginRequiredMiddleware",)) == [
+        "LoginRequiredMiddleware"
+    ]
+    vars(view)["cls"] = Till
+    assert route_guards.guards(view) == ["IsAdminUser", "LoginRequiredMixin"]
+
+
+def test_djangos_own_decorator_is_found() -> None:
+    from django.contrib.auth.decorators import login_required
+
+    def page(request: object) -> object:
+        return request
+
+    assert route_guards.guards(login_required(page)) == ["login_required"]
+
+
+def test_migrations_are_told_by_their_files(tmp_path: Path) -> None:
+    folder = tmp_path / "shop" / "migrations"
+    folder.mkdir(parents=True)
+    for name in ("__init__.py", "0001_initial.py", "0002_squashed_0004.py", "0003_prices.py", "notes.txt"):
+        (folder / name).touch()
+    config = type("Config", (), {"label": "shop", "path": str(tmp_path / "shop")})
+    elsewhere = type("Config", (), {"label": "other", "path": str(tmp_path / "nowhere")})
+
+    assert migrations.written_migrations([config, elsewhere]) == {"shop.0001_initial", "shop.0003_prices"}
+
+
+def test_an_inventory_is_due_once_a_day_and_costs_the_request_a_comparison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[object] = []
+    monkeypatch.setattr("tracestitch.export.background", given.append)
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    schedule = inventory.Schedule()
+
+    for _ in range(1_000):
+        schedule.once(None)
+    assert len(given) == 1  # and nothing has been collected yet: that is the background's work
+
+    now[0] += 86_401
+    schedule.once(None)
+    assert len(given) == 2
