@@ -79,6 +79,7 @@ def test_sync_moves_everything_into_segments(store: EmbeddedStore, tmp_path: Pat
         "000000000001.logs.traces",
         "000000000001.spans.facts",
         "000000000001.spans.parquet",
+        "000000000001.spans.rollup",
         "000000000001.spans.traces",
         "writer.lock",
     ]

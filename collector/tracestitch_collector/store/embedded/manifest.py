@@ -49,6 +49,16 @@ class Segment:
     def facts_name(self) -> str:
         return f"{self.id:012d}.{self.signal}.facts"
 
+    @property
+    def rollup_name(self) -> str:
+        return f"{self.id:012d}.{self.signal}.rollup"
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The Parquet file, and what only saves reading it."""
+        beside = (self.index_name, self.facts_name)
+        return (self.file_name, *beside, *((self.rollup_name,) if self.signal == "spans" else ()))
+
     def overlaps(self, start_ns: int, end_ns: int) -> bool:
         return self.min_ns < end_ns and self.max_ns >= start_ns
 
@@ -85,11 +95,7 @@ class Manifest:
     """Segments that were set aside because they could not be read."""
 
     def files(self) -> set[str]:
-        names = {
-            name
-            for segment in self.segments
-            for name in (segment.file_name, segment.index_name, segment.facts_name)
-        }
+        names = {name for segment in self.segments for name in segment.file_names}
         return names | {item.file_name for item in self.digests} | ({self.findings} - {""})
 
 

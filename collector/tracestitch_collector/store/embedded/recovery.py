@@ -38,7 +38,7 @@ def sound_manifest(layout: Layout) -> Manifest:
 def without(layout: Layout, current: Manifest, damaged: Collection[Segment]) -> Manifest:
     """The manifest without these segments, whose files go to `damaged/`."""
     for segment in damaged:
-        for name in (segment.file_name, segment.index_name, segment.facts_name):
+        for name in segment.file_names:
             _set_aside(layout, layout.segments / name)
     return replace(
         current,

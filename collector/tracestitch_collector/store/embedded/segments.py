@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tracestitch_collector.columns import LOGS, SPANS
-from tracestitch_collector.store.embedded import row_groups, row_terms, terms, trace_index
+from tracestitch_collector.store.embedded import rollups, row_groups, row_terms, terms, trace_index
 from tracestitch_collector.store.embedded.layout import Layout, place, settle, unfinished_name
 from tracestitch_collector.store.embedded.manifest import MAX_SERVICES, Segment, Signal
 from tracestitch_collector.store.embedded.provenance import Provenance, metadata
@@ -54,6 +54,7 @@ class SegmentWriter:
         self._schema = schema
         self._index: list[Any] = []
         self._facts: list[row_groups.Fact] = []
+        self._rollups: list[rollups.Rollup] = []
         self._services: set[str] = set()
         self._rows = 0
         self._times = _Range()
@@ -81,6 +82,8 @@ class SegmentWriter:
 
     def write(self, table: pa.Table) -> None:
         """Appends the rows, sorted. Only one row group at a time is copied: dictionaries become plain there."""
+        if self._signal == "spans":
+            self._rollups.append(rollups.of_spans(table))
         order = _order(table, self._signal)
         size = -(-len(table) // max(1, round(len(table) / ROW_GROUP_ROWS)))
         for start in range(0, len(table), size):
@@ -116,6 +119,10 @@ class SegmentWriter:
         place(index, lambda unfinished: trace_index.write(unfinished, self._index), durable=True)
         facts = self._layout.segments / segment.facts_name
         place(facts, lambda unfinished: row_groups.write(unfinished, self._facts), durable=True)
+        if self._signal == "spans":
+            summed = rollups.joined(self._rollups)
+            path = self._layout.segments / segment.rollup_name
+            place(path, lambda unfinished: rollups.write(unfinished, summed), durable=True)
         return segment
 
 

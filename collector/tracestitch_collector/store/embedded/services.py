@@ -1,14 +1,25 @@
-"""Services, their operations and who calls whom, summed up from the spans of a window."""
+"""Services, their operations and who calls whom: from the roll-ups of segments, and from the spans of what has none
+or lies across an edge of the window.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tracestitch_collector.model import SPAN_KINDS
+from tracestitch_collector.store.embedded import rollups
 from tracestitch_collector.store.embedded.conditions import clamped
-from tracestitch_collector.store.embedded.engine import Engine, rows_of
-from tracestitch_collector.store.embedded.snapshot import Snapshot, Source
+from tracestitch_collector.store.embedded.footers import TableRows
+from tracestitch_collector.store.embedded.manifest import Segment
+from tracestitch_collector.store.embedded.rollups import MINUTE_NS, SECOND_NS, STEPS, Ints, Rollup
+from tracestitch_collector.store.embedded.segments import aligned, plain_schema
+from tracestitch_collector.store.embedded.snapshot import Snapshot
 from tracestitch_collector.store.store import (
     Bucket,
     Dependency,
@@ -18,132 +29,208 @@ from tracestitch_collector.store.store import (
 )
 
 BUCKETS = 30
-EXACT_ROWS = 2_000_000
-"""Beyond so many spans percentiles are estimated (t-digest)."""
-REQUEST = "kind IN (2, 5)"
-IN_WINDOW = "start_ns >= $start_ns AND start_ns < $end_ns"
-COLUMNS = ("service_name", "name", "kind", "start_ns", "duration_ns", "status_code")
+WHOLE_MINUTES_NS = 15 * MINUTE_NS
+"""A longer window is answered in whole minutes."""
+QUANTILES = (0.5, 0.95, 0.99)
 
 
-def services(snapshot: Snapshot, engine: Engine, window: Window) -> tuple[ServiceSummary, ...]:
+def services(snapshot: Snapshot, window: Window) -> tuple[ServiceSummary, ...]:
     window = clamped(window)
-    source = snapshot.source("spans", window.start_ns, window.end_ns)
-    if not source.rows or window.end_ns <= window.start_ns:
+    parts = list(_parts(snapshot, window))
+    seconds = _Grouped([part.services for part in parts], ("service",))
+    if not seconds.keys:
         return ()
-    bound = {"start_ns": window.start_ns, "end_ns": window.end_ns}
-    found = engine.query(
-        f"SELECT service_name, count(*) AS spans, max(start_ns) AS last_seen, "
-        f"count(*) FILTER ({REQUEST}) AS requests, "
-        f"count(*) FILTER ({REQUEST} AND status_code = 2) AS errors, "
-        f"{_percentiles(source)} FILTER ({REQUEST}) AS percentiles "
-        f"FROM {rows_of(source, COLUMNS)} WHERE {IN_WINDOW} GROUP BY service_name ORDER BY service_name",
-        bound,
-        [source],
+    operations = _Grouped([part.operations for part in parts], ("service",))
+    slow = dict(zip(operations.keys, _percentiles(operations), strict=True))
+    return tuple(
+        _service(seconds, number, slow.get(key, (0, 0, 0)), window)
+        for number, key in sorted(enumerate(seconds.keys), key=lambda item: item[1])
     )
-    buckets = _buckets(engine, source, window)
-    return tuple(_service(row, buckets.get(row["service_name"], {}), window) for row in found.to_pylist())
 
 
-def _percentiles(source: Source) -> str:
-    function = "quantile_disc" if source.rows <= EXACT_ROWS else "approx_quantile"
-    return f"{function}(duration_ns, [0.5, 0.95, 0.99])"
-
-
-def _buckets(engine: Engine, source: Source, window: Window) -> dict[str, dict[int, tuple[int, int]]]:
-    """Requests and errors by service and part of the window."""
-    found = engine.query(
-        f"SELECT service_name, least(floor((start_ns - $start_ns)::DOUBLE / $width)::INT, {BUCKETS - 1}) AS part, "
-        "count(*) AS requests, count(*) FILTER (status_code = 2) AS errors "
-        f"FROM {rows_of(source, COLUMNS)} WHERE {IN_WINDOW} AND {REQUEST} GROUP BY ALL",
-        {"start_ns": window.start_ns, "end_ns": window.end_ns, "width": _width(window)},
-        [source],
-    )
-    by_service: dict[str, dict[int, tuple[int, int]]] = {}
-    for row in found.to_pylist():
-        by_service.setdefault(row["service_name"], {})[row["part"]] = (row["requests"], row["errors"])
-    return by_service
-
-
-def _width(window: Window) -> float:
-    return (window.end_ns - window.start_ns) / BUCKETS
-
-
-def _service(row: Mapping[str, Any], parts: Mapping[int, tuple[int, int]], window: Window) -> ServiceSummary:
-    p50, p95, p99 = row["percentiles"] or (0, 0, 0)
+def _service(
+    seconds: _Grouped, number: int, percentiles: tuple[int, int, int], window: Window
+) -> ServiceSummary:
+    rows = seconds.rows(number)
+    at, requests, errors = rows["second"] * SECOND_NS, rows["requests"], rows["errors"]
+    width = (window.end_ns - window.start_ns) / BUCKETS
+    place = np.clip((at - window.start_ns) / width, 0, BUCKETS - 1).astype(np.int64)
+    by_part = [np.bincount(place, values, BUCKETS).astype(np.int64).tolist() for values in (requests, errors)]
     return ServiceSummary(
-        service=row["service_name"],
-        requests=row["requests"],
-        errors=row["errors"],
-        p50_ns=p50,
-        p95_ns=p95,
-        p99_ns=p99,
-        spans=row["spans"],
-        last_seen_ns=row["last_seen"],
+        service=seconds.keys[number][0],
+        requests=int(requests.sum()),
+        errors=int(errors.sum()),
+        p50_ns=percentiles[0],
+        p95_ns=percentiles[1],
+        p99_ns=percentiles[2],
+        spans=int(rows["spans"].sum()),
+        last_seen_ns=int(rows["last_ns"].max()),
         buckets=tuple(
             Bucket(
                 start_ns=window.start_ns + (window.end_ns - window.start_ns) * part // BUCKETS,
-                requests=parts.get(part, (0, 0))[0],
-                errors=parts.get(part, (0, 0))[1],
+                requests=by_part[0][part],
+                errors=by_part[1][part],
             )
             for part in range(BUCKETS)
         ),
     )
 
 
-def operations(
-    snapshot: Snapshot, engine: Engine, window: Window, service: str
-) -> tuple[OperationSummary, ...]:
-    window = clamped(window)
-    source = snapshot.source("spans", window.start_ns, window.end_ns, service)
-    if not source.rows or window.end_ns <= window.start_ns:
-        return ()
-    bound: dict[str, Any] = {"start_ns": window.start_ns, "end_ns": window.end_ns}
-    only = ""
+def operations(snapshot: Snapshot, window: Window, service: str) -> tuple[OperationSummary, ...]:
+    tables = [part.operations for part in _parts(snapshot, clamped(window), service)]
     if service:
-        only = "AND service_name = $service"
-        bound["service"] = service
-    found = engine.query(
-        f"SELECT service_name, name, kind, count(*) AS requests, "
-        f"count(*) FILTER (status_code = 2) AS errors, {_percentiles(source)} AS percentiles, "
-        f"sum(duration_ns) AS total FROM {rows_of(source, COLUMNS)} "
-        f"WHERE {IN_WINDOW} AND {REQUEST} {only} "
-        "GROUP BY service_name, name, kind ORDER BY total DESC, service_name, name, kind",
-        bound,
-        [source],
-    )
-    return tuple(map(_operation, found.to_pylist()))
+        tables = [table.filter(pc.equal(table["service"].cast(pa.string()), service)) for table in tables]
+    grouped = _Grouped(tables, ("service", "operation", "kind"))
+    percentiles = _percentiles(grouped)
+    found = [
+        _operation(key, grouped.rows(number), percentiles[number]) for number, key in enumerate(grouped.keys)
+    ]
+    return tuple(sorted(found, key=lambda item: (-item.total_ns, item.service, item.operation, item.kind)))
 
 
-def _operation(row: Mapping[str, Any]) -> OperationSummary:
-    p50, p95, p99 = row["percentiles"]
+def _operation(
+    key: tuple[Any, ...], rows: dict[str, Ints], percentiles: tuple[int, int, int]
+) -> OperationSummary:
     return OperationSummary(
-        service=row["service_name"],
-        operation=row["name"],
-        kind=SPAN_KINDS[row["kind"]],
-        requests=row["requests"],
-        errors=row["errors"],
-        p50_ns=p50,
-        p95_ns=p95,
-        p99_ns=p99,
-        total_ns=int(row["total"]),
+        service=key[0],
+        operation=key[1],
+        kind=SPAN_KINDS[key[2]],
+        requests=int(rows["requests"].sum()),
+        errors=int(rows["errors"].sum()),
+        p50_ns=percentiles[0],
+        p95_ns=percentiles[1],
+        p99_ns=percentiles[2],
+        total_ns=int(rows["total_ns"].sum()),
     )
 
 
-def dependencies(snapshot: Snapshot, engine: Engine, window: Window) -> tuple[Dependency, ...]:
-    window = clamped(window)
-    source = snapshot.source("spans", window.start_ns, window.end_ns)
-    if not source.rows or window.end_ns <= window.start_ns:
-        return ()
-    columns = ("trace_id", "span_id", "parent_span_id", "service_name", "kind", "start_ns", "status_code")
-    rows = rows_of(source, columns)
-    found = engine.query(
-        "SELECT caller.service_name AS caller, callee.service_name AS callee, count(*) AS calls, "
-        "count(*) FILTER (caller.status_code = 2 OR callee.status_code = 2) AS errors "
-        f"FROM (SELECT * FROM {rows} WHERE {IN_WINDOW} AND kind IN (3, 4)) caller "
-        f"JOIN (SELECT * FROM {rows} WHERE {IN_WINDOW} AND kind IN (2, 5)) callee "
-        "ON caller.trace_id = callee.trace_id AND caller.span_id = callee.parent_span_id "
-        "WHERE caller.service_name <> callee.service_name GROUP BY ALL ORDER BY 1, 2",
-        {"start_ns": window.start_ns, "end_ns": window.end_ns},
-        [source],
-    )
-    return tuple(Dependency(**row) for row in found.to_pylist())
+def dependencies(snapshot: Snapshot, window: Window) -> tuple[Dependency, ...]:
+    """Calls whose ends lie in different segments are matched here."""
+    parts = list(_parts(snapshot, clamped(window)))
+    loose = [_plain(part.loose) for part in parts if len(part.loose)]
+    tables = [part.calls for part in parts]
+    if loose:
+        tables.append(rollups.matched(pa.concat_tables(loose))[0])
+    grouped = _Grouped(tables, ("caller", "callee"))
+    found = [
+        Dependency(
+            caller=key[0], callee=key[1], calls=int(rows["calls"].sum()), errors=int(rows["errors"].sum())
+        )
+        for number, key in enumerate(grouped.keys)
+        for rows in [grouped.rows(number)]
+    ]
+    return tuple(sorted(found, key=lambda item: (item.caller, item.callee)))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    return aligned(table, plain_schema([table.schema]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    groups: Ints
+    columns: dict[str, Ints]
+
+
+class _Grouped:
+    """Rows of many small tables by their keys. Texts are compared once per table, numbers otherwise."""
+
+    def __init__(self, tables: Sequence[pa.Table], names: tuple[str, ...]) -> None:
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        chunks = [self._chunk(table, names) for table in tables if len(table)]
+        self.groups: Ints = _joined([chunk.groups for chunk in chunks])
+        self.columns = {
+            name: _joined([chunk.columns[name] for chunk in chunks])
+            for name in (chunks[0].columns if chunks else ())
+        }
+        self.keys = list(self._numbers)
+        order = np.argsort(self.groups, kind="stable")
+        self._order = order
+        self._starts = np.searchsorted(self.groups[order], np.arange(len(self.keys) + 1))
+
+    def _chunk(self, table: pa.Table, names: tuple[str, ...]) -> _Chunk:
+        combined, texts = np.zeros(len(table), np.int64), []
+        for name in names:
+            column = table[name].combine_chunks()
+            column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+            combined = combined * len(column.dictionary) + column.indices.to_numpy()
+            texts.append(column.dictionary.to_pylist())
+        distinct, codes = np.unique(combined, return_inverse=True)
+        numbers = [self._number(int(code), texts) for code in distinct]
+        values = [name for name in table.column_names if not pa.types.is_dictionary(table[name].type)]
+        return _Chunk(
+            np.array(numbers, np.int64)[codes],
+            {
+                name: table[name].to_numpy().astype(np.int64, copy=False)
+                for name in values
+                if name not in names
+            },
+        )
+
+    def _number(self, code: int, texts: list[list[Any]]) -> int:
+        key = []
+        for known in reversed(texts):
+            code, at = divmod(code, len(known))
+            key.append(known[at])
+        return self._numbers.setdefault(tuple(reversed(key)), len(self._numbers))
+
+    def rows(self, number: int) -> dict[str, Ints]:
+        chosen = self._order[self._starts[number] : self._starts[number + 1]]
+        return {name: values[chosen] for name, values in self.columns.items()}
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def _percentiles(grouped: _Grouped) -> list[tuple[int, int, int]]:
+    """Of each group. A step's mean duration stands for its requests."""
+    return [_of_steps(grouped.rows(number)) for number in range(len(grouped.keys))]
+
+
+def _of_steps(rows: dict[str, Ints]) -> tuple[int, int, int]:
+    counts = np.bincount(rows["step"], rows["requests"], STEPS)
+    totals = np.bincount(rows["step"], rows["total_ns"], STEPS)
+    reached = np.cumsum(counts)
+    found = []
+    for quantile in QUANTILES:
+        step = int(np.searchsorted(reached, max(quantile * reached[-1], 1) - 1e-9))
+        found.append(int(totals[step] / counts[step]))
+    return found[0], found[1], found[2]
+
+
+def _parts(snapshot: Snapshot, window: Window, service: str = "") -> Iterator[Rollup]:
+    """Roll-ups that together hold the spans of the window."""
+    if window.end_ns <= window.start_ns:
+        return
+    if window.end_ns - window.start_ns > WHOLE_MINUTES_NS:
+        start_ns = window.start_ns // MINUTE_NS * MINUTE_NS
+        window = Window(start_ns=start_ns, end_ns=min(-(-window.end_ns // MINUTE_NS) * MINUTE_NS, 2**63 - 1))
+    for segment in snapshot.segments("spans"):
+        if segment.overlaps(window.start_ns, window.end_ns) and segment.may_hold(service):
+            yield from _of_segment(snapshot, segment, window)
+    yield from _of_rows(snapshot.hot.spans, window)
+
+
+def _of_segment(snapshot: Snapshot, segment: Segment, window: Window) -> Iterator[Rollup]:
+    rollup = snapshot.rollup(segment)
+    is_inside = window.start_ns <= segment.min_ns and segment.max_ns < window.end_ns
+    if rollup is not None and is_inside:
+        yield rollup
+    elif rollup is not None and window.end_ns - window.start_ns > WHOLE_MINUTES_NS:
+        yield rollups.clipped(rollup, window.start_ns, window.end_ns)
+    else:
+        path = snapshot.layout.segments / segment.file_name
+        facts = snapshot.row_groups(segment).facts
+        for group in np.flatnonzero((facts["min_ns"] < window.end_ns) & (facts["max_ns"] >= window.start_ns)):
+            yield from _of_rows(snapshot.footers.read(path, [int(group)], rollups.COLUMNS), window)
+
+
+def _of_rows(table: pa.Table, window: Window) -> Iterator[Rollup]:
+    if not len(table):
+        return
+    some = TableRows(table).columns(rollups.COLUMNS)
+    times = some["start_ns"].to_numpy()
+    some = some.filter(pa.array((times >= window.start_ns) & (times < window.end_ns)))
+    if len(some):
+        yield rollups.of_spans(aligned(some, plain_schema([some.schema])))

@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from tracestitch_collector.columns import FINDINGS, LOGS, SPANS
 from tracestitch_collector.errors import BadConfiguration, Unavailable
-from tracestitch_collector.store.embedded import hot, manifest
+from tracestitch_collector.store.embedded import hot, manifest, rollups
 from tracestitch_collector.store.embedded.footers import Footers
 from tracestitch_collector.store.embedded.hot import HotName, Tables
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
+from tracestitch_collector.store.embedded.rollups import Rollup
 from tracestitch_collector.store.embedded.row_groups import RowGroups
 from tracestitch_collector.store.embedded.segments import unreadable
 from tracestitch_collector.store.embedded.trace_index import TraceIndex
@@ -69,6 +70,9 @@ class Snapshot:
     def row_groups(self, segment: Segment) -> RowGroups:
         return self._known.row_groups(self.layout.segments / segment.facts_name, segment)
 
+    def rollup(self, segment: Segment) -> Rollup | None:
+        return self._known.rollup(self.layout.segments / segment.rollup_name)
+
     def index(self, segment: Segment) -> TraceIndex:
         return self._known.index(self.layout.segments / segment.index_name)
 
@@ -114,6 +118,12 @@ class KnownFiles:
         self._known: dict[Path, frozenset[str]] = {}
         self._indices: dict[Path, TraceIndex] = {}
         self._row_groups: dict[Path, RowGroups] = {}
+        self._rollups: dict[Path, Rollup | None] = {}
+
+    def rollup(self, path: Path) -> Rollup | None:
+        if path not in self._rollups:
+            self._rollups[path] = rollups.read(path)
+        return self._rollups[path]
 
     def row_groups(self, path: Path, segment: Segment) -> RowGroups:
         known = self._row_groups.get(path)
@@ -137,6 +147,7 @@ class KnownFiles:
     def keep(self, paths: set[Path]) -> None:
         self._known = {path: names for path, names in self._known.items() if path in paths}
         self._indices = {path: index for path, index in self._indices.items() if path in paths}
+        self._rollups = {path: rollup for path, rollup in self._rollups.items() if path in paths}
         self._row_groups = {path: told for path, told in self._row_groups.items() if path in paths}
 
 

@@ -92,13 +92,13 @@ class EmbeddedStore:
         return self._answer(lambda snapshot: log_search.search_logs(snapshot, self._pool, query))
 
     def services(self, window: Window) -> tuple[ServiceSummary, ...]:
-        return self._answer(lambda snapshot: services.services(snapshot, self._engine, window))
+        return self._answer(lambda snapshot: services.services(snapshot, window))
 
     def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
-        return self._answer(lambda snapshot: services.operations(snapshot, self._engine, window, service))
+        return self._answer(lambda snapshot: services.operations(snapshot, window, service))
 
     def dependencies(self, window: Window) -> tuple[Dependency, ...]:
-        return self._answer(lambda snapshot: services.dependencies(snapshot, self._engine, window))
+        return self._answer(lambda snapshot: services.dependencies(snapshot, window))
 
     def findings(self) -> tuple[Finding, ...]:
         return self._answer(finding_states.newest)
