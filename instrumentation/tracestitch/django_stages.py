@@ -65,46 +65,53 @@ def _layer_name(get_response: Any) -> str:
 
 def _layer(handler: Any, name: str) -> Callable[..., Any]:
     def layer(request: Any) -> Any:
-        before, begun_ns = _enter(request), perf_counter_ns()
+        before, begun_ns = 0, perf_counter_ns()
+        try:
+            before = _enter(request)
+        except Exception as error:
+            _TIMING.caught(error)
         try:
             return handler(request)
         finally:
-            _leave(request, name, before, perf_counter_ns() - begun_ns)
+            try:
+                _leave(request, name, before, perf_counter_ns() - begun_ns)
+            except Exception as error:
+                _TIMING.caught(error)
 
     return layer
 
 
 def _async_layer(handler: Any, name: str) -> Callable[..., Any]:
     async def layer(request: Any) -> Any:
-        before, begun_ns = _enter(request), perf_counter_ns()
+        before, begun_ns = 0, perf_counter_ns()
+        try:
+            before = _enter(request)
+        except Exception as error:
+            _TIMING.caught(error)
         try:
             return await handler(request)
         finally:
-            _leave(request, name, before, perf_counter_ns() - begun_ns)
+            try:
+                _leave(request, name, before, perf_counter_ns() - begun_ns)
+            except Exception as error:
+                _TIMING.caught(error)
 
     return layer
 
 
 def _enter(request: Any) -> int:
-    try:
-        known = request.__dict__
-        before: int = known.get(_INSIDE, 0)
-        known[_INSIDE] = 0
-    except Exception as error:
-        _TIMING.caught(error)
-        return 0
+    known = request.__dict__
+    before: int = known.get(_INSIDE, 0)
+    known[_INSIDE] = 0
     return before
 
 
 def _leave(request: Any, name: str, before: int, took_ns: int) -> None:
-    try:
-        known = request.__dict__
-        own_ns = took_ns - known.get(_INSIDE, 0)
-        known[_INSIDE] = before + took_ns
-        if name and own_ns >= 20_000:  # less adds up to nothing in a few layers
-            server.spent("middleware", name, own_ns)
-    except Exception as error:
-        _TIMING.caught(error)
+    known = request.__dict__
+    own_ns = took_ns - known.get(_INSIDE, 0)
+    known[_INSIDE] = before + took_ns
+    if name and own_ns >= 20_000:  # less adds up to nothing in a few layers
+        server.spent("middleware", name, own_ns)
 
 
 def _timing_send(original: Any) -> Callable[..., Any]:
