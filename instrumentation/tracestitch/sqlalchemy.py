@@ -1,4 +1,4 @@
-"""SQLAlchemy: one client span for each statement that reaches a driver, from listeners on every engine.
+"""SQLAlchemy: one client span for each statement that reaches a driver, around the methods that all of them pass.
 
 A statement counts as inside a transaction when the user began one (`begin()`, a savepoint) or when the connection
 has written since its last commit: SQLAlchemy opens a transaction before the first SELECT, so that one says nothing.
@@ -10,20 +10,22 @@ from typing import Any
 
 from opentelemetry.trace import Span, SpanKind
 
-from tracestitch import calls, databases, frames, sql, tracing, transactions
+from tracestitch import calls, commits, databases, frames, sql, timeouts, tracing, transactions
 from tracestitch.patching import replace
 from tracestitch.safety import guard, safely
 from tracestitch.statements import Statements
 
 _STARTED, _KNOWN = "_tracestitch_started", "_tracestitch_statements"
-_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "COPY"})
+_PARAMETERS = "_tracestitch_parameters"
+# What a driver is given to connect with, without anything secret.
+_KEPT = timeouts.PARAMETERS | {"host", "port", "dbname", "database", "db", "unix_socket"}
 
 
 _STATEMENT, _TRANSACTION = guard("SQLAlchemy statement"), guard("SQLAlchemy transaction")
 
 
 class Listeners:
-    """On every engine."""
+    """What is done before and after each statement."""
 
     def before(
         self, connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
@@ -38,8 +40,11 @@ class Listeners:
                 operation = shape.operation
                 span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
                 setattr(execution, _STARTED, (span, operation))
-            if operation in _WRITES and not _autocommits(connection):
+            if operation in transactions.WRITES and not _autocommits(connection):
                 transactions.opened(connection)
+            transaction = transactions.of(connection)
+            if transaction is not None:
+                transaction.asked(operation, statement)
         except Exception as error:
             _STATEMENT.caught(error)
 
@@ -66,27 +71,99 @@ class Listeners:
             span.end()
 
 
+_LISTENERS = Listeners()
+
+
 def _of_engine(engine: Any) -> Statements:
     known = engine.__dict__.get(_KNOWN)
     if not isinstance(known, Statements):
-        database = databases.of_url(engine.dialect.name, engine.url)
+        parameters = vars(engine.dialect).get(_PARAMETERS, {})
+        database = databases.of_url(engine.dialect.name, engine.url, parameters)
         databases.SEEN.add(database)
-        known = engine.__dict__[_KNOWN] = Statements(database.attributes())
+        limits = timeouts.of_connection(database.system, parameters)
+        known = engine.__dict__[_KNOWN] = Statements({**database.attributes(), **limits})
     return known
 
 
 def patch_engine(module: ModuleType) -> None:
+    import sqlalchemy.engine.default as default
     import sqlalchemy.event as event
 
-    listeners = Listeners()
-    engine = module.Engine
-    event.listen(engine, "before_cursor_execute", listeners.before)
-    event.listen(engine, "after_cursor_execute", listeners.after)
-    event.listen(engine, "handle_error", listeners.failed)
-    for name in ("commit", "rollback", "commit_twophase", "rollback_twophase"):
+    event.listen(module.Engine, "handle_error", _LISTENERS.failed)
+    if hasattr(module.Connection, "_exec_single_context"):
+        _replace_methods(module.Connection)
+    else:  # 1.4, which has no single place for this
+        _listen(module.Engine)
+    replace(module.Connection, "begin", _noting_explicit_begin)
+    replace(default.DefaultDialect, "connect", _noting_parameters)
+    replace(module.Connection, "_commit_impl", _ending("COMMIT"))
+    replace(module.Connection, "_rollback_impl", _ending("ROLLBACK"))
+
+
+def _replace_methods(connection: Any) -> None:
+    """Not by events: one listener of this kind makes SQLAlchemy prepare and dispatch all events of every statement and
+    connection, at three times the cost of what the agent does itself."""
+    for name in ("_exec_single_context", "_exec_insertmany_context"):
+        replace(connection, name, _observed)
+    replace(connection, "_cursor_execute", _observed_cursor)
+    for name in ("_commit_twophase_impl", "_rollback_twophase_impl"):
+        replace(connection, name, _before(_ended))
+    replace(connection, "_savepoint_impl", _before(_began))
+
+
+def _listen(engine: Any) -> None:
+    import sqlalchemy.event as event
+
+    event.listen(engine, "before_cursor_execute", _LISTENERS.before)
+    event.listen(engine, "after_cursor_execute", _LISTENERS.after)
+    for name in ("commit_twophase", "rollback_twophase"):
         event.listen(engine, name, _ended)
     event.listen(engine, "savepoint", _began)
-    replace(module.Connection, "begin", _noting_explicit_begin)
+
+
+def _observed(original: Any) -> Any:
+    """A statement that fails ends in `handle_error`."""
+
+    def execute(self: Any, dialect: Any, context: Any, *arguments: Any) -> Any:
+        _LISTENERS.before(self, None, context.statement, None, context, False)
+        result = original(self, dialect, context, *arguments)
+        _LISTENERS.after(self, context.cursor, "", None, context, False)
+        return result
+
+    return execute
+
+
+def _observed_cursor(original: Any) -> Any:
+    """What SQLAlchemy asks for itself, such as the next value of a sequence."""
+
+    def _cursor_execute(self: Any, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        _LISTENERS.before(self, cursor, statement, parameters, context, False)
+        original(self, cursor, statement, parameters, context)
+        _LISTENERS.after(self, cursor, statement, parameters, context, False)
+
+    return _cursor_execute
+
+
+def _before(note: Any) -> Any:
+    def make(original: Any) -> Any:
+        def noting(self: Any, *arguments: Any, **options: Any) -> Any:
+            note(self)
+            return original(self, *arguments, **options)
+
+        return noting
+
+    return make
+
+
+def _noting_parameters(original: Any) -> Any:
+    """Not by the event `do_connect`: a listener there makes each statement of each engine dearer."""
+
+    def connect(self: Any, *cargs: Any, **cparams: Any) -> Any:
+        with _STATEMENT:
+            vars(self)[_PARAMETERS] = {name: value for name, value in cparams.items() if name in _KEPT}
+        return original(self, *cargs, **cparams)
+
+    return connect
 
 
 def patch_orm(module: ModuleType) -> None:
@@ -101,6 +178,30 @@ def _taken(execution: Any) -> tuple[Span | None, str]:
         return None, ""
     setattr(execution, _STARTED, None)
     return started
+
+
+def _ending(name: str) -> Any:
+    """Of a transaction that counts: SQLAlchemy ends one after every reading, too."""
+
+    def make(original: Any) -> Any:
+        def end(self: Any, *how: Any, **options: Any) -> Any:  # 1.4 has `autocommit`
+            transaction = location = None
+            database: dict[str, Any] = {}
+            with _TRANSACTION:
+                transaction = transactions.of(self)
+                if transaction is not None:
+                    database = databases.of_url(self.engine.dialect.name, self.engine.url).attributes()
+                    location = calls.location(_awaiting_frame)
+            _ended(self)
+            if transaction is None:
+                return original(self, *how, **options)
+            return commits.ending(
+                name, transaction, database, location, lambda: original(self, *how, **options)
+            )
+
+        return end
+
+    return make
 
 
 def _ended(connection: Any, *_: Any) -> None:
