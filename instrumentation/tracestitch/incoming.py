@@ -5,6 +5,7 @@ Django's DisallowedHost.
 """
 
 import os
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -45,7 +46,10 @@ def of_wsgi(environ: Mapping[str, Any]) -> Facts:
         get("HTTP_USER_AGENT", ""),
         get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
     )
-    return Facts(method if method in _METHODS else OTHER_METHOD, client, _own(path, get("QUERY_STRING", "")))
+    own = _own(path, get("QUERY_STRING", ""))
+    if "HTTP_X_REQUEST_START" in environ:
+        _note_queue(own, environ["HTTP_X_REQUEST_START"], time.time())
+    return Facts(method if method in _METHODS else OTHER_METHOD, client, own)
 
 
 def of_asgi(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Facts:
@@ -61,7 +65,29 @@ def of_asgi(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Facts:
         scope.get("http_version", ""),
     )
     own = _own(scope.get("path", ""), scope.get("query_string", b"").decode("latin-1"))
+    if "x-request-start" in headers:
+        _note_queue(own, headers["x-request-start"], time.time())
     return Facts(method if method in _METHODS else OTHER_METHOD, client, own)
+
+
+def _note_queue(own: dict[str, AttributeValue], begun: str, now_s: float) -> None:
+    """`t=1764004500.123` of a front proxy, in seconds, milliseconds or microseconds: how long the request waited."""
+    waited_s = queue_time_s(begun, now_s)
+    if waited_s is not None:
+        own["tracestitch.queue_time_ms"] = round(waited_s * 1_000, 1)
+
+
+def queue_time_s(begun: str, now_s: float) -> float | None:
+    """None for what is no time, lies ahead, or is longer ago than any client waits."""
+    try:
+        begun_s = float(begun[:32].strip().removeprefix("t="))
+    except ValueError:
+        return None
+    for _ in range(2):
+        if begun_s > 100_000_000_000:
+            begun_s /= 1_000
+    waited_s = now_s - begun_s
+    return waited_s if 0 <= waited_s < 600 else None
 
 
 def asgi_headers(scope: Mapping[str, Any]) -> dict[str, str]:

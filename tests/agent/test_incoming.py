@@ -1,10 +1,11 @@
 """A request's facts, read from what a server hands over, however odd."""
 
+import time
 from typing import Any
 
 import pytest
 
-from tracestitch.incoming import asgi_headers, host_and_port, of_asgi, of_wsgi
+from tracestitch.incoming import asgi_headers, host_and_port, of_asgi, of_wsgi, queue_time_s
 
 
 def environ(**more: str) -> dict[str, Any]:
@@ -88,3 +89,34 @@ def test_a_scope_over_a_unix_socket_has_no_addresses() -> None:
 
     assert "client.address" not in facts.client
     assert "server.port" not in facts.client
+
+
+@pytest.mark.parametrize(
+    ("begun", "waited_s"),
+    [
+        ("t=1764004500.25", 0.5),
+        ("1764004500.25", 0.5),
+        ("t=1764004500250", 0.5),
+        ("1764004500250000", 0.5),
+        ("t=1764004501.75", None),
+        ("t=1764000000", None),
+        ("t=soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e400", None),
+        ("-1", None),
+        ("", None),
+    ],
+)
+def test_how_long_a_request_waited_is_told_by_the_proxy_in_front(begun: str, waited_s: float | None) -> None:
+    assert queue_time_s(begun, 1764004500.75) == waited_s
+
+
+def test_the_time_in_the_queue_is_on_the_request_for_wsgi_and_asgi_alike() -> None:
+    now = f"t={time.time() - 2:.3f}"
+
+    assert (
+        2_000 <= float(str(of_wsgi({"HTTP_X_REQUEST_START": now}).own["tracestitch.queue_time_ms"])) < 60_000
+    )
+    headers = {"x-request-start": now}
+    assert 2_000 <= float(str(of_asgi({}, headers).own["tracestitch.queue_time_ms"])) < 60_000
