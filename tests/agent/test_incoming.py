@@ -116,7 +116,7 @@ def test_the_time_in_the_queue_is_on_the_request_for_wsgi_and_asgi_alike() -> No
     now = f"t={time.time() - 2:.3f}"
 
     assert (
-        2_000 <= float(str(of_wsgi({"HTTP_X_REQUEST_START": now}).own["tracestitch.queue_time_ms"])) < 60_000
+        1_900 <= float(str(of_wsgi({"HTTP_X_REQUEST_START": now}).own["tracestitch.queue_time_ms"])) < 60_000
     )
     headers = {"x-request-start": now}
-    assert 2_000 <= float(str(of_asgi({}, headers).own["tracestitch.queue_time_ms"])) < 60_000
+    assert 1_900 <= float(str(of_asgi({}, headers).own["tracestitch.queue_time_ms"])) < 60_000
