@@ -39,6 +39,7 @@ INSTRUMENTATIONS = (
     Instrumentation("stages", "django.dispatch.dispatcher", "tracestitch.django_stages", "patch_signals"),
     Instrumentation("stages", "django.forms.forms", "tracestitch.django_stages", "patch_forms"),
     Instrumentation("stages", "rest_framework.serializers", "tracestitch.django_stages", "patch_serializers"),
+    Instrumentation("caches", "django.core.cache", "tracestitch.django_cache", "patch_handler"),
     Instrumentation("stages", "flask.app", "tracestitch.flask_stages", "patch_hooks"),
     Instrumentation("django", "django.db.models.base", "tracestitch.django_relations", "patch_models"),
     Instrumentation(

@@ -123,8 +123,8 @@ class ServerCall:
             span.set_attribute("tracestitch.response.content_type", media_type)
             if shape is not None:
                 span.set_attribute("tracestitch.response.body_shape", shape)
-        if self.stages is not None and (slow := self.stages.told()):
-            span.set_attribute("tracestitch.stages", slow)
+        if self.stages is not None:
+            span.set_attributes(self.stages.attributes())
         if unhandled or (status or 0) >= 500:
             self._tell_error(unhandled or [error for error, _ in self._errors])
 
@@ -154,11 +154,16 @@ def current_call() -> ServerCall | None:
 
 def spent(kind: str, name: str, ns: int) -> None:
     """So much of the current request's time went to this stage of its framework."""
+    stages = current_stages()
+    if stages is not None:
+        stages.add(kind, name, ns)
+
+
+def current_stages() -> Stages | None:
     call = current_call()
-    if call is not None:
-        if call.stages is None:
-            call.stages = Stages()
-        call.stages.add(kind, name, ns)
+    if call is not None and call.stages is None:
+        call.stages = Stages()
+    return call.stages if call is not None else None
 
 
 def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Callable[..., Any]]:

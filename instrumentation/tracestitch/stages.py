@@ -1,6 +1,8 @@
 """What the time of a request went to inside the framework: one compact attribute of the server span instead of a
 span for each middleware, hook, form and serializer. Pure."""
 
+from typing import Any
+
 LEAST_NS = 100_000
 MOST_TOLD, MOST_KNOWN = 40, 500
 
@@ -8,10 +10,12 @@ MOST_TOLD, MOST_KNOWN = 40, 500
 class Stages:
     """Of one request."""
 
-    __slots__ = ("_spent",)
+    __slots__ = ("_spent", "hits", "misses")
 
     def __init__(self) -> None:
         self._spent: dict[tuple[str, str], tuple[int, int]] = {}
+        # Of caches.
+        self.hits = self.misses = 0
 
     def add(self, kind: str, name: str, ns: int) -> None:
         """So much time went to this `middleware`, `signal`, …; more than once is added up."""
@@ -21,6 +25,15 @@ class Stages:
             spent[key] = (known[0] + ns, known[1] + 1)
         elif len(spent) < MOST_KNOWN:
             spent[key] = (ns, 1)
+
+    def attributes(self) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        if slow := self.told():
+            told["tracestitch.stages"] = slow
+        if self.hits or self.misses:
+            told["tracestitch.cache.hits"] = self.hits
+            told["tracestitch.cache.misses"] = self.misses
+        return told
 
     def told(self) -> list[str]:
         """`<kind> <ms> <times> <name>` of what took 0.1 ms or more in all, longest first."""

@@ -19,6 +19,7 @@ from tests.support.agent import (
     running,
 )
 from tests.support.upstream import upstream
+from tracestitch.django_cache import key_pattern
 
 pytestmark = pytest.mark.processes
 OFFICE = APPS / "django_office"
@@ -121,3 +122,39 @@ def test_forms_and_serializers_are_told_by_their_classes(office: Office) -> None
     serializer = office.stages("/api/cases/")["CaseSerializer"]
     assert (form[0], form[2], form[1] >= 2) == ("form", 1, True)
     assert (serializer[0], serializer[2]) == ("serializer", 1)
+
+
+def test_hits_and_misses_of_a_cache_are_counted_once_each(office: Office) -> None:
+    request = office.request("/lookup/")
+    # get 1 + get_many 1 were there; get 1 + get_many 2 + get_or_set 1 were not.
+    hits, misses = (
+        request.attributes["tracestitch.cache.hits"],
+        request.attributes["tracestitch.cache.misses"],
+    )
+    assert (hits, misses) == (2, 4)
+    assert office.receiver.children(request) == []
+    assert "secret-name" not in str(request)
+
+
+def test_a_call_of_memcached_is_a_span_at_its_line_without_its_key(office: Office) -> None:
+    request = office.request("/far/")
+    get = office.child(request, "cache get")
+    assert get.attributes["code.line.number"] == line_of(SERVE, "# the far look")
+    assert get.attributes["db.system.name"] == "memcached"
+    assert get.attributes["db.query.summary"] == "get client:*:*"
+    assert request.attributes["tracestitch.cache.hits"] == 1
+    assert "secret-name" not in str(office.receiver.spans)
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern"),
+    [
+        ("client:17:name", "client:*:*"),
+        ("sitemap", "sitemap"),
+        ("ada@example.org:cart", "*:*"),
+        ("django.contrib.sessions.cache8jk2", "*"),
+        (b"raw", ""),
+    ],
+)
+def test_the_pattern_of_a_key_tells_nothing_of_whom(key: object, pattern: str) -> None:
+    assert key_pattern(key) == pattern

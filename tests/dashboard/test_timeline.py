@@ -7,8 +7,9 @@ from dataclasses import replace
 from tests.support import example_shop
 from tests.support.traces import MS, TraceBuilder, code
 from tracestitch_collector.checks.finding import Evidence, Finding
-from tracestitch_collector.model import Trace
+from tracestitch_collector.model import AttributeValue, Trace
 from tracestitch_dashboard.timeline import building, document, drawing, minimap
+from tracestitch_dashboard.timeline.panel import panel_of
 from tracestitch_dashboard.timeline.row import Row, Timeline
 from tracestitch_dashboard.timeline.view import View, parse, visible
 
@@ -298,3 +299,38 @@ def test_a_log_record_stands_at_its_moment_among_siblings_of_which_some_are_fold
     assert [row.name for row in beneath] == ["reserving", "check", "INSERT movement", "reserved"]
     starts = [row.start_ns for row in rows if row.parent == 0]
     assert starts == sorted(starts)
+
+
+def test_a_call_inside_a_transaction_and_how_long_that_was_open_stand_beside_their_bars() -> None:
+    t = TraceBuilder()
+    t.server("root", "/file", ms=900)
+    held = {"tracestitch.db.in_transaction": True, "tracestitch.transaction.writes": 3}
+    t.call("call", "http://court/file", parent="root", at=20, ms=800, attributes=held)
+    ended: dict[str, AttributeValue] = {
+        "db.query.summary": "COMMIT",
+        "db.system.name": "postgresql",
+        "tracestitch.transaction.open_ms": 850.0,
+        "tracestitch.transaction.calls": 1,
+    }
+    t.query("commit", "", parent="root", at=830, ms=2, attributes=ended)
+    timeline = timeline_of(t.build())
+    assert row(timeline, "GET court/file").label == "800 ms · inside a transaction"
+    assert row(timeline, "COMMIT").label == "2 ms · open for 850 ms · 1 call inside"
+    facts = dict(panel_of(timeline, row(timeline, "GET court/file")).facts)
+    assert (facts["in transaction"], facts["writes in it"]) == ("true", "3")
+
+
+def test_what_the_framework_took_stands_in_the_panel_of_the_request() -> None:
+    t = TraceBuilder()
+    sent = (
+        "middleware 5.20 1 shop.middleware.Gate",
+        "serializer 3.10 4 shop.api.Cart",
+        "nonsense",
+        "signal x y",
+        "form 1 many f",
+    )
+    t.server("root", "/file", ms=10, attributes={"tracestitch.stages": sent})
+    facts = panel_of(timeline := timeline_of(t.build()), timeline.rows[0]).facts
+    assert ("middleware", "5.20 ms · shop.middleware.Gate") in facts
+    assert ("serializer", "3.10 ms · 4× · shop.api.Cart") in facts
+    assert not [label for label, _ in facts if label in ("signal", "form")]

@@ -10,6 +10,7 @@ from tracestitch_dashboard import figures
 
 LONGEST = 200
 """Characters of a name in a row: telemetry may be megabytes."""
+LONGEST_OPEN_MS = 7 * 86_400_000
 CACHES = ("redis", "memcached", "valkey")
 ICONS = {
     "server": "request handled",
@@ -82,15 +83,28 @@ def icon_of(span: Span) -> str:
 
 
 def detail_of(span: Span) -> str:
-    """What stands beside the bar after the duration: the status where it is no success, a missing limit."""
+    """What stands beside the bar after the duration: the status where it is no success, a missing limit, a
+    transaction that is held open meanwhile or was until now."""
     status = span.number("http.response.status_code")
     words = [str(status)] if status is not None and status >= 400 else []
     if span.attributes.get("tracestitch.timeout.missing") is True:
         words.append("no timeout")
+    words += _transaction(span)
     retries = span.number("tracestitch.celery.retries")
     if retries:
         words.append(figures.counted(int(retries), "retry", "retries"))
     return " · ".join(words)
+
+
+def _transaction(span: Span) -> list[str]:
+    if span.attributes.get("tracestitch.db.in_transaction") is True and not span.text("db.system.name"):
+        return ["inside a transaction"]
+    open_ms = span.number("tracestitch.transaction.open_ms")
+    if open_ms is None or not 0 <= open_ms < LONGEST_OPEN_MS:
+        return []
+    calls = span.number("tracestitch.transaction.calls")
+    inside = [f"{figures.counted(calls, 'call')} inside"] if isinstance(calls, int) and calls > 0 else []
+    return [f"open for {figures.duration(int(open_ms * 1_000_000))}", *inside]
 
 
 def level_of(record: LogRecord) -> str:

@@ -19,6 +19,7 @@ from tracestitch_dashboard.timeline.flame import Flame, flame_of
 from tracestitch_dashboard.timeline.frames import Frame, Variables, frames_of, variables_of
 from tracestitch_dashboard.timeline.marks import Mark
 from tracestitch_dashboard.timeline.row import Row, Timeline
+from tracestitch_dashboard.timeline.stages import stages_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +256,7 @@ def _span_facts(span: Span, self_ns: int) -> Facts:
     if span.status_code != "unset":
         facts.append(("status", status))
     facts += chosen(span.attributes, DESCRIBED)
+    facts += stages_of(span)
     if span.is_error and span.text("error.type"):
         facts.append(("error", span.text("error.type")))
     facts.append(("span", span.span_id))

@@ -13,7 +13,10 @@ from django.conf import settings
 HERE = Path(__file__).parent
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
-    CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+    CACHES={
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        "far": {"BACKEND": "office.far.FarCache", "LOCATION": "127.0.0.1:1"},
+    },
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["OFFICE_DATABASE"]}},
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "office", "rest_framework"],
@@ -26,7 +29,7 @@ django.setup()
 
 import requests  # noqa: E402 - Django must be set up first
 from django import forms  # noqa: E402
-from django.core.cache import cache  # noqa: E402
+from django.core.cache import cache, caches  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.db.models.signals import post_save  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
@@ -129,6 +132,12 @@ def look_up(request):
     return HttpResponse("looked")
 
 
+def look_far(request):
+    caches["far"].set("client:1:secret-name", 1)
+    caches["far"].get("client:1:secret-name")  # the far look
+    return HttpResponse("looked far")
+
+
 def calm(request):
     return HttpResponse("calm")
 
@@ -139,6 +148,7 @@ urlpatterns = [
     path("drop/", drop_case),
     path("form/", check_form),
     path("lookup/", look_up),
+    path("far/", look_far),
     path("calm/", calm),
     path("cases/", ListView.as_view(model=Case, template_name="cases.html")),
     path("api/cases/", Cases.as_view()),
