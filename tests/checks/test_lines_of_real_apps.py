@@ -16,6 +16,7 @@ from tests.support.upstream import upstream
 pytestmark = pytest.mark.processes
 QUOTES = APPS / "flask_quotes.py"
 LIBRARY = APPS / "django_library"
+OFFICE = APPS / "django_office"
 
 
 @pytest.fixture
@@ -76,3 +77,30 @@ def test_a_loop_that_a_template_makes_is_found_at_the_line_of_the_template(
     }
     assert 'select_related("author")' in found["fix"]["after"]
     assert [one["operation"] for one in everything if "/shelf/" in one["operation"]] == []
+
+
+def test_lazy_loads_of_generic_views_and_nested_serializers_are_mended_by_the_names_in_the_models(
+    server: Server, tmp_path: Path
+) -> None:
+    """The foreign key `plaintiff` leads to a table called `people`, and the letters' authors lie two steps away."""
+    port = free_port()
+    environ = environment(
+        server.otlp_http, OFFICE_DATABASE=str(tmp_path / "office.sqlite3"), COURT_URL="http://127.0.0.1:9"
+    )
+    command = (*TRACESTITCH, "run", "--service", "office", "python", "serve.py", str(port))
+    with running(command, environ=environ, output=tmp_path / "log", port=port, folder=OFFICE) as app:
+        in_template = finding(server, "n-plus-one-db", app, "/cases/")
+        finding(server, "n-plus-one-db", app, "/api/cases/")
+
+        def both() -> list[dict[str, Any]] | None:
+            everything = server.get("/findings.json?state=all")["findings"]
+            nested = [one for one in everything if one["operation"] == "GET /api/cases/"]
+            return nested if len(nested) == 2 else None
+
+        nested = eventually(both)
+    assert 'for case in Case.objects.select_related("plaintiff"):' in in_template["fix"]["after"]
+    assert in_template["title"] == "21 queries where 1 would do"
+    assert in_template["location"]["file"] == "templates/cases.html"
+    fixes = " ".join(one["fix"]["after"] for one in nested)
+    assert 'Case.objects.prefetch_related("letters")' in fixes
+    assert 'Case.objects.prefetch_related("letters__author")' in fixes
