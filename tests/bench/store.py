@@ -1,114 +1,232 @@
-"""How fast the embedded store answers: fills one without the network, then asks each question a page asks.
+"""How fast the embedded store answers, what it costs and how small it is: fills one of made-up spans and log records
+without the network, lets it come to rest, then asks each question a page asks, each time with other values.
 
-Run as `python -m tests.bench.store [--spans 1000000]`; prints milliseconds (best of three) and the reader's memory.
+Run as `python -m tests.bench.store [--spans 2000000] [--logs 2000000] [--folder DIR]`; a folder that was filled before
+is used again. Prints wall-clock milliseconds (p50, p99) beside the bar, and CPU milliseconds, which other work on the
+machine disturbs less.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import itertools
 import os
+import random
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from tests.bench.memory import family_rss
-from tests.bench.spans import SPANS_PER_REQUEST, Requests
-from tracestitch_collector.columns import FINDINGS
-from tracestitch_collector.decode.decoder import Decoder, Request
+from tests.bench.population import RARE_PHRASE, SPANS_PER_SECOND, Population
 from tracestitch_collector.store.embedded.store import EmbeddedStore
-from tracestitch_collector.store.store import AttributeFilter, Batch, Store, TraceQuery, Window
+from tracestitch_collector.store.store import AttributeFilter, LogQuery, Store, TraceQuery, Window
 
-REQUESTS_PER_BATCH = 20
-SYNC_SPANS = 65_536
+SECOND_NS = 1_000_000_000
+SYNC_ROWS = 65_536
+TIMES = 30
+LARGE = 5_000_000
+"""From so many spans on the bars of ten million hold."""
 
 
-def fill(data: Path, spans: int) -> float:
-    """Writes so many spans; returns spans per second from bytes to durable segments."""
-    store, decoder, requests = EmbeddedStore(data, write=True), Decoder(), Requests()
-    written = unsynced = position = 0
-    begin = time.perf_counter()
-    while written < spans:
-        bodies = [requests.body(time.time_ns())[0] for _ in range(REQUESTS_PER_BATCH)]
-        batch = [
-            Request(
-                body=body,
-                digest=hashlib.blake2b(body, digest_size=16).digest(),
-                received_ns=time.time_ns(),
-            )
-            for body in bodies
-        ]
-        store.write(
-            Batch(
-                spans=decoder.spans(batch).table,
-                logs=decoder.logs([]).table,
-                findings=FINDINGS.empty_table(),
-                start={"bench": position},
-                end={"bench": position + 1},
-                digests=tuple(request.digest for request in batch),
-            )
-        )
-        position += 1
-        written += REQUESTS_PER_BATCH * SPANS_PER_REQUEST
-        unsynced += REQUESTS_PER_BATCH * SPANS_PER_REQUEST
-        if unsynced >= SYNC_SPANS:
+@dataclass(frozen=True, slots=True)
+class Question:
+    name: str
+    ask: Callable[[int], object]
+    """Given a number, so that no two questions are the same."""
+    bar_ms: float
+    """Of the median."""
+
+
+def fill(data: Path, spans: int, logs: int) -> None:
+    if (data / "manifest.json").exists():
+        return
+    lasting_ns = max(spans, logs) * SECOND_NS // SPANS_PER_SECOND
+    begin_ns = time.time_ns() - lasting_ns
+    store = EmbeddedStore(data, write=True)
+    begin_s = time.process_time()
+    made_s = 0.0
+    batches = itertools.chain(Population(begin_ns).batches(spans), Population(begin_ns, 2).log_batches(logs))
+    rows = unsynced = 0
+    while True:
+        made = time.process_time()
+        batch = next(batches, None)
+        made_s += time.process_time() - made
+        if batch is None:
+            break
+        store.write(batch)
+        unsynced += len(batch.spans) + len(batch.logs)
+        rows += len(batch.spans) + len(batch.logs)
+        if unsynced >= SYNC_ROWS:
             store.sync()
             unsynced = 0
     store.sync()
+    cost = (time.process_time() - begin_s - made_s) / rows * 1e6
+    begin_s = time.process_time()
+    merges = store.compact()
+    merging = (time.process_time() - begin_s) / rows * 1e6
     store.close()
-    return written / (time.perf_counter() - begin)
+    print(f"{cost:.2f} us of CPU per row from columns to segments, {merging:.2f} more in {merges} merges")
 
 
-def questions(store: Store, window: Window) -> dict[str, Callable[[], object]]:
-    traces = store.search(TraceQuery(window=window)).traces
-    path = (AttributeFilter(key="url.path", operator="=", value="/stock/77"),)
-    return {
-        "search, newest": lambda: store.search(TraceQuery(window=window)),
-        "search, service and error": lambda: store.search(
-            TraceQuery(window=window, service="service-1", error=True)
+def questions(store: Store, window: Window, large: bool, trace_ids: Sequence[str]) -> Iterator[Question]:
+    def search(**fields: object) -> object:
+        return store.search(TraceQuery(window=window, **fields))  # type: ignore[arg-type]  # of many kinds
+
+    def equal(key: str, value: str) -> AttributeFilter:
+        return AttributeFilter(key=key, operator="=", value=value)
+
+    one = 40.0 if large else 15.0
+    services = ("pricing", "inventory", "storefront", "payment", "reports")
+    routes = ("/prices/<sku>", "/charges", "/checkout", "/reports/daily", "GET /session")
+    yield Question("trace by id", lambda n: store.trace(trace_ids[n % len(trace_ids)]), 8 if large else 4)
+    yield Question("newest 20, any", lambda _: search(), one)
+    yield Question("newest 20 of a service", lambda n: search(service=services[n % 5]), one)
+    yield Question("newest 20 of an operation", lambda n: search(operation=routes[n % 5]), one)
+    yield Question("newest 20 that failed", lambda _: search(error=True), one)
+    yield Question(
+        "newest 20 that failed, of a service", lambda n: search(service=services[n % 5], error=True), one
+    )
+    yield Question("newest 20 over 2 s", lambda _: search(min_duration_ns=2 * SECOND_NS), one)
+    yield Question(
+        "a rare value", lambda n: search(attributes=(equal("app.cart.id", f"cart-{n * 6151}"),)), one
+    )
+    yield Question(
+        "two attributes, one rare",
+        lambda n: search(
+            attributes=(equal("url.path", f"/stock/sku-{n * 997}"), equal("http.response.status_code", "404"))
         ),
-        "search, attribute": lambda: store.search(TraceQuery(window=window, attributes=path)),
-        "search, text": lambda: store.search(TraceQuery(window=window, text="stock/123")),
-        "search, slowest": lambda: store.search(TraceQuery(window=window, order="slowest")),
-        "one trace": lambda: store.trace(traces[0].trace_id),
-        "twenty traces": lambda: store.traces([trace.trace_id for trace in traces]),
-        "services": lambda: store.services(window),
-        "operations": lambda: store.operations(window),
-        "dependencies": lambda: store.dependencies(window),
-        "arrival": lambda: store.arrival(window.end_ns),
-    }
+        60,
+    )
+    yield Question(
+        "two common attributes, seldom together",
+        lambda n: search(
+            attributes=(
+                equal("http.route", "/charges"),
+                equal("http.response.status_code", str(500 + n % 2 * 3)),
+            )
+        ),
+        60,
+    )
+    hour = Window(start_ns=window.end_ns - 3600 * SECOND_NS, end_ns=window.end_ns)
+    yield Question("services of the last hour", lambda _: store.services(hour), 80)
+    yield Question("operations of the last hour", lambda n: store.operations(hour, services[n % 5]), 80)
+    yield Question("calls of the last hour", lambda _: store.dependencies(hour), 80)
+    yield Question("arrival", lambda _: store.arrival(window.end_ns), 15)
 
 
-def best_ms(question: Callable[[], object]) -> float:
-    def once() -> float:
+def log_questions(store: Store, window: Window) -> Iterator[Question]:
+    yield Question(
+        "a rare phrase", lambda _: store.search_logs(LogQuery(window=window, text=RARE_PHRASE)), 120
+    )
+    yield Question("newest 100 log records", lambda _: store.search_logs(LogQuery(window=window)), 40)
+    yield Question(
+        "newest 100 errors of a service",
+        lambda _: store.search_logs(LogQuery(window=window, service="pricing", min_severity=17)),
+        40,
+    )
+
+
+def measure(question: Question, times: int) -> None:
+    walls: list[float] = []
+    cpu = time.process_time()
+    for number in range(times):
         begin = time.perf_counter()
-        question()
-        return (time.perf_counter() - begin) * 1000
+        question.ask(number)
+        walls.append((time.perf_counter() - begin) * 1000)
+    cpu_ms = (time.process_time() - cpu) * 1000 / times
+    first = walls[0]
+    walls.sort()
+    p50, p99 = walls[len(walls) // 2], walls[min(int(len(walls) * 0.99), len(walls) - 1)]
+    word = "" if p50 <= question.bar_ms else "  OVER"
+    print(
+        f"{question.name:40s} first {first:8.1f}   p50 {p50:8.1f}   p99 {p99:8.1f}   cpu {cpu_ms:8.1f}"
+        f"   bar {question.bar_ms:5.0f}{word}"
+    )
 
-    return min(once() for _ in range(3))
+
+def some_traces(store: EmbeddedStore, window: Window) -> list[str]:
+    """From all over the store."""
+    choice = random.Random(1)
+    found: list[str] = []
+    for _ in range(12):
+        end_ns = choice.randrange(window.start_ns, window.end_ns)
+        page = store.search(TraceQuery(window=Window(start_ns=window.start_ns, end_ns=end_ns), limit=20))
+        found += [trace.trace_id for trace in page.traces]
+    choice.shuffle(found)
+    return found
+
+
+def ingesting(data: Path, rate: int, stop: threading.Event) -> None:
+    """Goes on filling, at a pace."""
+    store = EmbeddedStore(data, write=True)
+    unsynced, size = 0, 8_192
+    people = Population(time.time_ns(), seed=os.getpid())
+    begin, written = time.monotonic(), 0
+    while not stop.is_set():
+        batch = people.batch(spans=size)
+        store.write(batch)
+        unsynced, written = unsynced + size, written + size
+        if unsynced >= SYNC_ROWS:
+            store.sync()
+            unsynced = 0
+        stop.wait(max(0.0, begin + written / rate - time.monotonic()))
+    store.close()
+
+
+def report(data: Path, options: argparse.Namespace) -> None:
+    begin = time.perf_counter()
+    store = EmbeddedStore(data, write=False)
+    stats = store.stats()
+    rows = stats.spans + stats.logs
+    print(f"opened in {(time.perf_counter() - begin) * 1000:.0f} ms: {stats.spans:,} spans, {stats.logs:,} log records, "
+          f"{stats.bytes / rows:.1f} bytes each, {stats.facts['segments']} segments")  # fmt: skip
+    window = Window(start_ns=stats.oldest_ns, end_ns=time.time_ns())
+    if stats.spans:
+        end_ns = store.search(TraceQuery(window=window, limit=1)).traces[0].start_ns + SECOND_NS
+        window = Window(start_ns=stats.oldest_ns, end_ns=end_ns)
+        ids = some_traces(store, window)
+        for question in questions(store, window, stats.spans >= LARGE, ids):
+            measure(question, options.times)
+    if stats.logs:
+        for question in log_questions(store, Window(start_ns=stats.oldest_ns, end_ns=time.time_ns())):
+            measure(question, options.times)
+    store.close()
+    print(f"{sum(family_rss(os.getpid()).values()) / 1e6:.0f} MB resident at the end")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--spans", type=int, default=500_000)
+    parser.add_argument("--spans", type=int, default=2_000_000)
+    parser.add_argument("--logs", type=int, default=500_000)
+    parser.add_argument("--times", type=int, default=TIMES)
+    parser.add_argument("--folder", type=Path, help="keep the stores here and use them again")
+    parser.add_argument(
+        "--ingesting", type=int, default=0, metavar="N", help="ask while N spans/s are written"
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(f"{fill(Path(folder), options.spans):,.0f} spans/s from bytes to segments, one process")
-        store = EmbeddedStore(Path(folder), write=False)
-        stats = store.stats()
-        print(
-            f"{stats.spans:,} spans, {stats.bytes / stats.spans:.0f} bytes each, {stats.facts['segments']} segments"
-        )
-        now_ns = time.time_ns()
-        window = Window(start_ns=now_ns - 3600 * 10**9, end_ns=now_ns)
-        for name, question in questions(store, window).items():
-            print(f"{best_ms(question):8.1f} ms  {name}")
-        store.close()
-        memory = sum(family_rss(os.getpid()).values())
-        print(f"{memory / 1e6:.0f} MB resident at the end, writer and reader in one process")
+    pa.set_memory_pool(pa.system_memory_pool())
+    with tempfile.TemporaryDirectory() as passing:
+        data = (options.folder or Path(passing)) / f"{options.spans}-{options.logs}"
+        data.mkdir(parents=True, exist_ok=True)
+        fill(data, options.spans, options.logs)
+        stop = threading.Event()
+        thread = threading.Thread(target=ingesting, args=(data, options.ingesting, stop))
+        if options.ingesting:
+            thread.start()
+            time.sleep(3)
+        try:
+            report(data, options)
+        finally:
+            stop.set()
+            if options.ingesting:
+                thread.join()
 
 
 if __name__ == "__main__":

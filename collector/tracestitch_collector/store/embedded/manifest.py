@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -125,13 +126,22 @@ def load(layout: Layout) -> Manifest:
 def save(layout: Layout, manifest: Manifest) -> None:
     """Makes the manifest, and with it everything it names, the store."""
     sync_folder(layout.segments)
-    text = json.dumps({"version": VERSION, **asdict(manifest)}, separators=(",", ":"))
+    others = {**asdict(replace(manifest, segments=())), "version": VERSION}
+    del others["segments"]
+    segments = ",".join(map(_segment_text, manifest.segments))
+    text = f'{json.dumps(others, separators=(",", ":"))[:-1]},"segments":[{segments}]}}'
 
     def write(path: Path) -> None:
         path.write_text(text)
 
     place(layout.manifest, write, durable=True)
     sync_folder(layout.data)
+
+
+@lru_cache(maxsize=65_536)
+def _segment_text(segment: Segment) -> str:
+    """Kept, since a manifest is written often and nearly all its segments stay."""
+    return json.dumps(asdict(segment), separators=(",", ":"))
 
 
 def _from_json(document: Mapping[str, Any]) -> Manifest:

@@ -8,7 +8,11 @@ from tracestitch_collector.store.embedded.manifest import Segment
 
 MERGED_TOGETHER = 8
 SMALL_ROWS = (4_096, 32_768)
-"""A run of neighbours that are all smaller than one of these becomes one segment."""
+"""A run of neighbours that are all smaller than one of these becomes one segment at once."""
+QUIET_ROWS = 262_144
+"""Larger ones wait until little arrives, since merging costs as much as writing."""
+MANY = 512
+"""So many segments are merged however much arrives: each question looks into all of them."""
 
 
 def kept(segments: Sequence[Segment], *, oldest_received_ns: int, max_bytes: int) -> tuple[Segment, ...]:
@@ -25,11 +29,12 @@ def kept(segments: Sequence[Segment], *, oldest_received_ns: int, max_bytes: int
     return tuple(segment for segment in fresh if segment not in dropped)
 
 
-def run_to_merge(segments: Sequence[Segment]) -> list[Segment]:
+def run_to_merge(segments: Sequence[Segment], *, quiet: bool = False) -> list[Segment]:
     """The first run of small neighbours of one signal; empty where there is none."""
+    limits = (*SMALL_ROWS, QUIET_ROWS) if quiet or len(segments) > MANY else SMALL_ROWS
     for signal in ("spans", "logs"):
         neighbours = [segment for segment in segments if segment.signal == signal]
-        for limit in SMALL_ROWS:
+        for limit in limits:
             run: list[Segment] = []
             for segment in neighbours:
                 run = [*run, segment] if segment.rows < limit else []

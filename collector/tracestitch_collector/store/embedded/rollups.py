@@ -101,9 +101,7 @@ def _grouped(
         _, codes = np.unique(key, return_inverse=True)
         combined = combined * (int(codes.max()) + 1) + codes
     _, first, group = np.unique(combined, return_index=True, return_inverse=True)
-    totals: list[Ints] = []
-    for values in sums:
-        totals.append(np.bincount(group, values, len(first)).astype(np.int64))
+    totals = [np.bincount(group, values, len(first)).astype(np.int64) for values in sums]
     return [key[first] for key in keys], totals, np.bincount(group, minlength=len(first)), group
 
 

@@ -160,11 +160,7 @@ class _Grouped:
         values = [name for name in table.column_names if not pa.types.is_dictionary(table[name].type)]
         return _Chunk(
             np.array(numbers, np.int64)[codes],
-            {
-                name: table[name].to_numpy().astype(np.int64, copy=False)
-                for name in values
-                if name not in names
-            },
+            {name: table[name].to_numpy() for name in values if name not in names},
         )
 
     def _number(self, code: int, texts: list[list[Any]]) -> int:

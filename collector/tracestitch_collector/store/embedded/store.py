@@ -73,6 +73,9 @@ class EmbeddedStore:
     def begin_sync(self) -> Callable[[], Offsets]:
         return self._own_writer().begin_sync()
 
+    def compact(self) -> int:
+        return self._own_writer().compact()
+
     def covered(self) -> Offsets:
         return self._own_writer().covered()
 

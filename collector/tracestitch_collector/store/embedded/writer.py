@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from tracestitch_collector.store.embedded.retention import kept, run_to_merge
 from tracestitch_collector.store.embedded.segments import merge_segments, unreadable, write_segment
 from tracestitch_collector.store.embedded.tail import Tail
 from tracestitch_collector.store.store import Batch, Offsets
+
+QUIET_ARRIVAL = 32_768
+"""Fewer rows than this between two syncs leave time for merging large segments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,8 @@ class Writer:
         try:
             if frozen.hot or frozen.offsets != self._manifest.covered:
                 self._make_durable(frozen)
+            else:
+                self._replace(self._merged(self._manifest, frozen, quiet=True), ())
             return self.covered()
         except OSError as error:
             raise Unavailable(
@@ -140,15 +145,32 @@ class Writer:
 
     def _make_durable(self, frozen: _Frozen) -> None:
         grown = self._with_frozen(self._manifest, frozen)
-        after = self._merge_small(self._without_expired(grown), frozen)
-        manifest.save(self._layout, after)
-        left_behind = (self._manifest.files() | grown.files()) - after.files()
-        self._manifest = after
+        quiet = sum(_rows(grown)) - sum(_rows(self._manifest)) < QUIET_ARRIVAL
+        after = self._merged(self._without_expired(grown), frozen, quiet=quiet)
+        self._replace(after, grown.files())
         self._tail.forget()
         self._forget_digests(frozen)
+        pa.default_memory_pool().release_unused()
+
+    def _replace(self, after: Manifest, new: Collection[str]) -> None:
+        """Makes this the manifest; files of the old one or among the new ones that it does not name go."""
+        if after is self._manifest:
+            return
+        manifest.save(self._layout, after)
+        left_behind = (self._manifest.files() | set(new)) - after.files()
+        self._manifest = after
         for name in left_behind:
             (self._layout.segments / name).unlink(missing_ok=True)
-        pa.default_memory_pool().release_unused()
+
+    def compact(self) -> int:
+        """Merges what can be merged, as quiet times would do by and by; returns how many merges there were."""
+        count = 0
+        before = len(self._manifest.segments) + 1
+        while run_to_merge(self._manifest.segments, quiet=True) and len(self._manifest.segments) < before:
+            before = len(self._manifest.segments)  # a full disk leaves as many as there were
+            self.sync()
+            count += 1
+        return count
 
     def _with_frozen(self, current: Manifest, frozen: _Frozen) -> Manifest:
         """The manifest with everything that is frozen in segments."""
@@ -209,8 +231,8 @@ class Writer:
         files = tuple(item for item in current.digests if item.max_received_ns >= now_ns - digests.KEPT_NS)
         return replace(current, segments=segments, digests=files)
 
-    def _merge_small(self, current: Manifest, frozen: _Frozen) -> Manifest:
-        parts = run_to_merge(current.segments)
+    def _merged(self, current: Manifest, frozen: _Frozen, *, quiet: bool) -> Manifest:
+        parts = run_to_merge(current.segments, quiet=quiet)
         if not parts:
             return current
         try:
@@ -240,6 +262,10 @@ class Writer:
             if moment >= oldest_ns
         }
         self._frozen_digests = {}
+
+
+def _rows(current: Manifest) -> list[int]:
+    return [segment.rows for segment in current.segments]
 
 
 def _compact(table: pa.Table) -> pa.Table:
