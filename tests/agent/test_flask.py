@@ -251,3 +251,18 @@ def test_restful_resources_and_their_errors_are_seen(tmp_path: Path) -> None:
     assert [event.attributes["exception.type"] for event in bad.events] == ["ValueError"]
     assert bad.attributes["tracestitch.response.body_shape"] == "message:str"
     assert good.resource["service.name"] == "prices"
+
+
+def test_hooks_and_error_handlers_are_told_with_their_time(app: App, receiver: FakeReceiver) -> None:
+    assert app.get("/stages")[0] == 404
+
+    told = [stage.split(" ", 3) for stage in only_span(receiver, "/stages").attributes["tracestitch.stages"]]
+    assert {(kind, name) for kind, _, _, name in told} == {
+        ("before_request", "__main__.unlock"),
+        ("after_request", "__main__.lock"),
+        ("teardown_request", "__main__.sweep"),
+        ("error_handler", "__main__.not_found"),
+    }
+    took = {kind: float(ms) for kind, ms, _, _ in told}
+    assert took["before_request"] >= 3
+    assert took["error_handler"] >= 4

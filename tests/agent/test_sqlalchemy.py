@@ -125,6 +125,28 @@ def test_a_call_of_another_service_tells_whether_a_transaction_waits_for_it(
     assert orders.call(path).attributes.get("tracestitch.db.in_transaction") is expected
 
 
+def test_a_commit_tells_what_was_done_since_the_first_write(orders: Orders) -> None:
+    commit = next(span for span in orders.receiver.spans if span.name == "COMMIT")
+    told = commit.attributes
+    assert told["code.line.number"] == line_of(SCRIPT, "# the end of the writing")
+    assert told["db.namespace"] == str(orders.database.resolve())
+    assert told["tracestitch.transaction.writes"] >= 3
+    assert told["tracestitch.transaction.calls"] == 1
+    assert told["tracestitch.transaction.open_ms"] > 0
+
+
+def test_what_only_read_is_ended_without_a_span(orders: Orders) -> None:
+    ends = [span for span in orders.receiver.spans if span.name in ("COMMIT", "ROLLBACK")]
+    reading = {"__main__.read"}
+    assert ends
+    assert not [span for span in ends if span.attributes["code.function.name"] in reading]
+
+
+def test_a_call_tells_how_many_writes_wait_for_it(orders: Orders) -> None:
+    assert orders.call("/while-writing").attributes["tracestitch.transaction.writes"] >= 3
+    assert "tracestitch.transaction.writes" not in orders.call("/after-commit").attributes
+
+
 @pytest.mark.parametrize(
     ("comment", "error", "seen"),
     [

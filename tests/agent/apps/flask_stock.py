@@ -4,6 +4,7 @@ import logging
 import os
 import sqlite3
 import sys
+import time
 
 from flask import Flask, Response, abort, jsonify, request, send_file
 from flask.views import MethodView
@@ -22,6 +23,36 @@ class OutOfStock(Exception):
 @app.errorhandler(OutOfStock)
 def out_of_stock(error: OutOfStock) -> tuple[Response, int]:
     return jsonify(code=409, detail=str(error)), 409
+
+
+@app.before_request
+def unlock() -> None:
+    if request.path == "/stages":
+        time.sleep(0.003)
+
+
+@app.after_request
+def lock(response: Response) -> Response:
+    if request.path == "/stages":
+        time.sleep(0.002)
+    return response
+
+
+@app.teardown_request
+def sweep(error: BaseException | None) -> None:
+    if request.path == "/stages":
+        time.sleep(0.001)
+
+
+@app.errorhandler(LookupError)
+def not_found(error: LookupError) -> tuple[str, int]:
+    time.sleep(0.004)
+    return "no", 404
+
+
+@app.get("/stages")
+def stages() -> Response:
+    raise LookupError
 
 
 @app.get("/stock/<sku>")

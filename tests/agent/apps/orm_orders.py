@@ -40,7 +40,7 @@ def fill():
         session.add(Order(customer="bob"))
         session.flush()  # second write
         requests.get(BASE + "/while-writing", timeout=3)
-        session.commit()
+        session.commit()  # the end of the writing
         requests.get(BASE + "/after-commit", timeout=3)
 
 
