@@ -1,9 +1,10 @@
 """How the agent is put together in a process, from the environment and once."""
 
 import os
+import sys
 from collections.abc import Mapping
 
-from tracestitch import apart, export, instrumentations, local_values, logs
+from tracestitch import apart, export, foreign, instrumentations, local_values, logs
 from tracestitch.exporter import Exporter
 from tracestitch.profiler import PROFILER
 from tracestitch.resource import ProcessResource
@@ -33,6 +34,7 @@ class Agent:
         if settings.profiler:
             PROFILER.enable(settings.profiler_threshold_s, settings.profiler_interval_s)
         instrumentations.install(settings.disabled)
+        foreign.install(sys.path, settings.disabled)
 
 
 _AGENT = Agent()

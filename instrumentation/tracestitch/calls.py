@@ -15,6 +15,15 @@ from tracestitch.other_agents import is_sending
 from tracestitch.spans import Span
 
 LONGEST_DESCRIPTION = 1_000
+# Their keys are made anew in each process; of old they were plain.
+_ASKING_NOT_TO = tuple(
+    {
+        "suppress_instrumentation",
+        "suppress_http_instrumentation",
+        getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", ""),
+        getattr(context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", ""),
+    }
+)
 # In the context of a thread that works for a request: the line that gave it its work. Where a thread runs a library's
 # function, no line of the user's own is in its stack.
 GIVEN_AT = context.create_key("tracestitch-given-at")
@@ -26,8 +35,9 @@ def suppressed() -> bool:
     """By the keys with which OpenTelemetry's own exporters and libraries ask not to be observed; and what another
     agent sends in the background is no work of the app's."""
     current = context.get_current()
-    if current.get("suppress_instrumentation") or current.get("suppress_http_instrumentation"):
-        return True
+    for key in _ASKING_NOT_TO:
+        if current.get(key):
+            return True
     return not in_trace() and is_sending(sys._getframe(1))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # ships no types
 
 from tracestitch.agent import start
+from tracestitch.foreign import REPLACED
 
 
 class TracestitchDistro(BaseDistro):  # type: ignore[misc]  # ships no types
@@ -22,7 +23,7 @@ class TracestitchDistro(BaseDistro):  # type: ignore[misc]  # ships no types
 
     def load_instrumentor(self, entry_point: Any, **kwargs: Any) -> None:
         """Instrumentors of other packages for what this agent observes itself would double every span."""
-        if not _is_asked_for("OTEL_PYTHON_DISTRO") or entry_point.name not in _REPLACED:
+        if not _is_asked_for("OTEL_PYTHON_DISTRO") or entry_point.name not in REPLACED:
             super().load_instrumentor(entry_point, **kwargs)
 
 
@@ -42,21 +43,3 @@ def _is_asked_for(variable: str) -> bool:
 
 def _stock(name: str) -> Any:
     return getattr(import_module("opentelemetry.distro"), name)()
-
-
-_REPLACED = frozenset(
-    {"django", "flask", "logging", "requests", "urllib3", "urllib", "httpx", "celery", "sqlalchemy"}
-    | {
-        "sqlite3",
-        "dbapi",
-        "psycopg",
-        "psycopg2",
-        "asyncpg",
-        "mysql",
-        "mysqlclient",
-        "pymysql",
-        "wsgi",
-        "asgi",
-    }
-    | {"exceptions", "threading"}
-)

@@ -195,6 +195,20 @@ _CLIENTS = (
     ),
 )
 
+_FOREIGN = (
+    flask(
+        "botocore by its OpenTelemetry instrumentation, beside Flask's and urllib3's",
+        "stored",
+        reading.object_store,
+        "botocore",
+        "opentelemetry-instrumentation-botocore",
+        "opentelemetry-instrumentation-flask",
+        "opentelemetry-instrumentation-urllib3",
+        uses="urllib3",
+        told=(("S3.GetObject", ""),),
+    ),
+)
+
 _CACHES = (
     *(
         django(f"Django's cache, {name}", "cache", peer, *packages, told=())
@@ -236,6 +250,7 @@ CELLS: tuple[Cell, ...] = (
     *_DRIVERS,
     *_DJANGO_DATABASES,
     *_CLIENTS,
+    *_FOREIGN,
     *_CACHES,
     *_SETTINGS,
 )

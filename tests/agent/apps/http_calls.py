@@ -69,9 +69,11 @@ async def with_httpx_async():
 
 
 def unobserved():
-    token = context.attach(context.set_value("suppress_instrumentation", True))
-    requests.get(BASE + "/suppressed", timeout=3)
-    context.detach(token)
+    stock = (context._SUPPRESS_INSTRUMENTATION_KEY, context._SUPPRESS_HTTP_INSTRUMENTATION_KEY)
+    for key in ("suppress_instrumentation", *stock):
+        token = context.attach(context.set_value(key, True))
+        requests.get(BASE + "/suppressed", timeout=3)
+        context.detach(token)
 
 
 with_requests()
