@@ -41,8 +41,8 @@ class Rows(Protocol):
 class Test:
     check: Callable[[pa.Table], Mask]
     columns: tuple[str, ...]
-    elsewhere: int | None = None
-    """A term that row groups hold for which `ELSEWHERE` is to be looked at too."""
+    elsewhere: tuple[int, int] | None = None
+    """Terms that row groups hold for which `ELSEWHERE` is to be looked at too."""
 
 
 @dataclass(kw_only=True)
@@ -63,7 +63,9 @@ class Conditions:
         named = {name for test in self.tests for name in test.columns} | {self.time_column}
         return named | (set(ELSEWHERE) if any(test.elsewhere for test in self.tests) else set())
 
-    def add(self, check: Callable[[pa.Table], Mask], *columns: str, elsewhere: int | None = None) -> None:
+    def add(
+        self, check: Callable[[pa.Table], Mask], *columns: str, elsewhere: tuple[int, int] | None = None
+    ) -> None:
         self.tests.append(Test(check=check, columns=columns, elsewhere=elsewhere))
 
     def need(self, *any_of: int) -> None:
@@ -152,11 +154,11 @@ class Conditions:
             self.need(row_terms.key(item.key), row_terms.ANY_KEY)
 
 
-def _holds(told: RowGroups | None, groups: Sequence[int], term: int) -> bool:
+def _holds(told: RowGroups | None, groups: Sequence[int], both: tuple[int, int]) -> bool:
     if told is None:
         return True
-    held = told.hold(term) | told.hold(row_terms.ANY_KEY)
-    return bool(held[list(groups)].any())
+    held = [told.hold(one) & told.hold(other) for one, other in (both, row_terms.ANY_ELSEWHERE)]
+    return bool((held[0] | held[1])[list(groups)].any())
 
 
 def _value_terms(item: AttributeFilter) -> list[int]:

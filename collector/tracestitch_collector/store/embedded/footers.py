@@ -1,21 +1,27 @@
-"""Reading row groups of segments. What a file's footer says is kept while it is asked for often: parsing it takes as
+"""Reading row groups of segments, several at a time. What a file's footer says is kept while it is asked for often: parsing it takes as
 long as reading a column.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tracestitch_collector.store.embedded.segments import check_names
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+READERS = min(os.cpu_count() or 1, 4)
 KEPT_BYTES = 64_000_000
 """Of footers as they stand in the files; parsed they take some times as much."""
 KEPT_PARSED_RATIO = 4
@@ -36,9 +42,17 @@ class Footers:
     """Safe to use from several threads."""
 
     def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="row groups")
         self._lock = threading.Lock()
         self._known: OrderedDict[Path, Footer] = OrderedDict()
         self._bytes = 0
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def each(self, read: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+        """What is read of each of the items, several at a time."""
+        return list(self._pool.map(read, items)) if len(items) > 1 else [read(item) for item in items]
 
     def footer(self, path: Path) -> Footer:
         with self._lock:

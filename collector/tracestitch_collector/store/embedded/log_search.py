@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +23,7 @@ KEYS = ("time_ns", "request_digest", "request_index")
 """Newest first; the last two tell apart what happened at one moment."""
 
 
-def search_logs(snapshot: Snapshot, pool: ThreadPoolExecutor, query: LogQuery) -> LogPage:
+def search_logs(snapshot: Snapshot, query: LogQuery) -> LogPage:
     window, trace_id = clamped(query.window), trace_bytes(query.trace_id)
     if window.end_ns <= window.start_ns or query.limit < 1 or (query.trace_id and trace_id is None):
         return LogPage(records=())
@@ -38,13 +37,13 @@ def search_logs(snapshot: Snapshot, pool: ThreadPoolExecutor, query: LogQuery) -
         rows = rows_of_traces(snapshot, "logs", [trace_id])
         mask = asked.mask(TableRows(rows)) if len(rows) else None
         return _page(rows.slice(0, 0) if mask is None else rows.filter(pa.array(mask)), query.limit)
-    return _walked(snapshot, pool, query, asked)
+    return _walked(snapshot, query, asked)
 
 
-def _walked(snapshot: Snapshot, pool: ThreadPoolExecutor, query: LogQuery, asked: Conditions) -> LogPage:
+def _walked(snapshot: Snapshot, query: LogQuery, asked: Conditions) -> LogPage:
     """Only what tells the order is read of records that match, then the page's records with all they have."""
     deadline, best, late = Deadline(query.deadline_s), pa.table({}), False
-    for step in walk.steps(snapshot, "logs", asked, set(KEYS), pool, service=query.service):
+    for step in walk.steps(snapshot, "logs", asked, set(KEYS), service=query.service):
         found = [_recent(rows, query.limit + 1) for rows in (best, *step.rows) if len(rows)]
         best = _first(pa.concat_tables(found), query.limit + 1) if found else best
         if len(best) > query.limit and best["time_ns"][query.limit].as_py() > step.frontier_ns:

@@ -4,7 +4,6 @@ match that was found first: a trace is settled once all its spans have been look
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,7 +30,6 @@ class After:
 class Newest:
     snapshot: Snapshot
     asked: Conditions
-    pool: ThreadPoolExecutor
     deadline: Deadline
     wanted: int
     after: After | None
@@ -50,7 +48,7 @@ class Newest:
             self.asked.window = Window(start_ns=self.asked.window.start_ns, end_ns=end_ns)
         late = False
         columns = {"trace_id", "start_ns"}
-        for step in walk.steps(self.snapshot, "spans", self.asked, columns, self.pool, service=service):
+        for step in walk.steps(self.snapshot, "spans", self.asked, columns, service=service):
             for rows in step.rows:
                 self._note(rows)
             self._reached_ns = step.frontier_ns

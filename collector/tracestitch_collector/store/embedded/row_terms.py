@@ -24,6 +24,7 @@ FAILING, ELSEWHERE = "\0failing", "\0elsewhere"
 """Kinds of terms beside the attributes' keys, in which no NUL begins a key that anybody sends in earnest."""
 ANY_KEY = terms.of_text(KEY, "\0any")
 """In the filters of rows whose odd attributes are too many to be looked into."""
+ANY_ELSEWHERE = (terms.of_text(ELSEWHERE, "\0any"), terms.of_text(ELSEWHERE, "\0any\0"))
 MAX_ODD_TEXTS = 256
 
 
@@ -52,9 +53,10 @@ def _of_failing(table: pa.Table) -> Hashes:
     return np.append(_of_column(FAILING, failing), np.uint64(terms.of_text(FAILING, "")))
 
 
-def elsewhere(name: str) -> int:
-    """The term of rows that have the key in their resource or among what has no column."""
-    return terms.of_text(ELSEWHERE, name)
+def elsewhere(name: str) -> tuple[int, int]:
+    """Two terms of rows that have the key in their resource or among what has no column: a filter that says yes for
+    nothing costs another column here, of all row groups that are read together."""
+    return terms.of_text(ELSEWHERE, name), terms.of_text(ELSEWHERE, f"{name}\0")
 
 
 def key(name: str) -> int:
@@ -94,7 +96,7 @@ def _of_resource(text: str) -> Hashes:
 
 def _of_others(texts: list[str]) -> Hashes:
     if len(texts) > MAX_ODD_TEXTS:
-        return np.array([ANY_KEY], np.uint64)
+        return np.array([ANY_KEY, *ANY_ELSEWHERE], np.uint64)
     return np.concatenate([np.empty(0, np.uint64), *(_of_pairs(json.loads(text)) for text in texts)])
 
 
@@ -104,7 +106,7 @@ def _of_pairs(pairs: list[list[Any]]) -> Hashes:
 
 def _of_pair(name: str, value: AttributeValue) -> Iterator[int]:
     yield key(name)
-    yield elsewhere(name)
+    yield from elsewhere(name)
     if isinstance(value, str):
         yield terms.of_text(name, value)
     elif isinstance(value, (bool, int)) and abs(value) < 2**63:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pyarrow as pa
@@ -24,17 +23,16 @@ MEASURES = {
 }
 
 
-def search(snapshot: Snapshot, engine: Engine, pool: ThreadPoolExecutor, query: TraceQuery) -> TracePage:
+def search(snapshot: Snapshot, engine: Engine, query: TraceQuery) -> TracePage:
     window = clamped(query.window)
     if window.end_ns <= window.start_ns or query.limit < 1:
         return TracePage(traces=())
     asked, deadline = conditions.of_traces(query, window), Deadline(query.deadline_s)
     if query.order != "newest":
-        return _measured(snapshot, engine, pool, query, asked, deadline)
+        return _measured(snapshot, engine, query, asked, deadline)
     found = Newest(
         snapshot=snapshot,
         asked=asked,
-        pool=pool,
         deadline=deadline,
         wanted=query.limit,
         after=_cursor(query.cursor),
@@ -53,13 +51,12 @@ def _cursor(text: str) -> After | None:
 def _measured(
     snapshot: Snapshot,
     engine: Engine,
-    pool: ThreadPoolExecutor,
     query: TraceQuery,
     asked: Conditions,
     deadline: Deadline,
 ) -> TracePage:
     """The matching traces by a measure of the whole trace."""
-    matching, partial = _matching(snapshot, pool, query, asked, deadline)
+    matching, partial = _matching(snapshot, query, asked, deadline)
     window = clamped(
         Window(start_ns=query.window.start_ns - AROUND_NS, end_ns=query.window.end_ns + AROUND_NS)
     )
@@ -80,12 +77,12 @@ def _measured(
 
 
 def _matching(
-    snapshot: Snapshot, pool: ThreadPoolExecutor, query: TraceQuery, asked: Conditions, deadline: Deadline
+    snapshot: Snapshot, query: TraceQuery, asked: Conditions, deadline: Deadline
 ) -> tuple[pa.Table, str]:
     """Ids of all traces that match, newest first as far as time allows."""
     found: list[pa.Array] = []
     partial = ""
-    for step in walk.steps(snapshot, "spans", asked, {"trace_id"}, pool, service=query.service):
+    for step in walk.steps(snapshot, "spans", asked, {"trace_id"}, service=query.service):
         found += [rows["trace_id"].combine_chunks().unique() for rows in step.rows if len(rows)]
         if deadline.is_over and step.frontier_ns != OLDEST:
             partial = deadline.said("only the newest traces were compared")

@@ -206,16 +206,16 @@ def merge_segments(layout: Layout, segment_id: int, parts: list[Segment], origin
     schema = plain_schema(pq.read_schema(path) for path in paths)
     origin = replace(origin, replaces=tuple(part.file_name for part in parts))
     with SegmentWriter(layout, segment_id, signal, schema, origin) as writer:
-        for table in _batched(paths, schema):
+        for table in _batched(paths):
             writer.write(table)
         return writer.finish()
 
 
-def _batched(paths: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
+def _batched(paths: list[Path]) -> Iterator[pa.Table]:
     """Row groups of the files, several together."""
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
     waiting: list[pa.Table] = []
     for path in paths:
+        texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
         with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
                 waiting.append(file.read_row_group(group))

@@ -165,6 +165,9 @@ class Snapshots:
         self._footers = Footers()
         self._damaged: set[str] = set()
 
+    def close(self) -> None:
+        self._footers.close()
+
     def take(self) -> Snapshot:
         with self._lock:
             for _ in range(ATTEMPTS):

@@ -4,10 +4,8 @@ stands in store/store.py; how each question is answered stands in the module nam
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,7 +40,6 @@ from tracestitch_collector.store.store import (
 Answer = TypeVar("Answer")
 
 ATTEMPTS = 4
-READERS = min(os.cpu_count() or 1, 4)
 
 
 class EmbeddedStore:
@@ -61,7 +58,6 @@ class EmbeddedStore:
         )
         self._snapshots = Snapshots(layout)
         self._engine = Engine()
-        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="row groups")
 
     def write(self, batch: Batch) -> tuple[Rejected, ...]:
         self._own_writer().write(batch)
@@ -89,10 +85,10 @@ class EmbeddedStore:
         return self._answer(lambda snapshot: trace.read_traces(snapshot, trace_ids))
 
     def search(self, query: TraceQuery) -> TracePage:
-        return self._answer(lambda snapshot: search.search(snapshot, self._engine, self._pool, query))
+        return self._answer(lambda snapshot: search.search(snapshot, self._engine, query))
 
     def search_logs(self, query: LogQuery) -> LogPage:
-        return self._answer(lambda snapshot: log_search.search_logs(snapshot, self._pool, query))
+        return self._answer(lambda snapshot: log_search.search_logs(snapshot, query))
 
     def services(self, window: Window) -> tuple[ServiceSummary, ...]:
         return self._answer(lambda snapshot: services.services(snapshot, window))
@@ -119,7 +115,7 @@ class EmbeddedStore:
         if self._writer:
             self._writer.close()
         self._engine.close()
-        self._pool.shutdown()
+        self._snapshots.close()
 
     def _own_writer(self) -> Writer:
         if self._writer is None:

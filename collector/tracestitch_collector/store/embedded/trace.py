@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -81,14 +82,18 @@ def _in_segments(
     hashes: trace_index.Hashes,
     wanted: pa.Array,
     columns: Collection[str] | None,
-) -> Iterator[pa.Table]:
-    folder = snapshot.layout.segments
-    for segment in snapshot.segments(signal):
-        groups = snapshot.index(segment).row_groups(hashes, segment.row_groups)
-        if groups:
-            path = folder / segment.file_name
-            for group in groups:  # one by one: only what belongs to the traces is kept
-                yield _of_traces(snapshot.footers.read(path, [group], columns), wanted)
+) -> list[pa.Table]:
+    places = [
+        (snapshot.layout.segments / segment.file_name, group)
+        for segment in snapshot.segments(signal)
+        for group in snapshot.index(segment).row_groups(hashes, segment.row_groups)
+    ]
+
+    def read(place: tuple[Path, int]) -> pa.Table:
+        return _of_traces(snapshot.footers.read(place[0], [place[1]], columns), wanted)
+
+    # One by one: only what belongs to the traces is kept.
+    return snapshot.footers.each(read, places)
 
 
 def _of_traces(table: pa.Table, wanted: pa.Array) -> pa.Table:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -95,7 +94,6 @@ def steps(
     signal: Signal,
     asked: Conditions,
     columns: set[str],
-    pool: ThreadPoolExecutor,
     *,
     service: str = "",
 ) -> Iterator[Step]:
@@ -108,7 +106,7 @@ def steps(
         part = todo[done : done + (1 if done < SINGLES else WAVE)]
         done += len(part)
         read = partial(_read, snapshot, asked, columns)
-        found = tuple(pool.map(read, part)) if len(part) > 1 else (read(part[0]),)
+        found = tuple(snapshot.footers.each(read, part))
         yield Step(found, todo[done].max_ns if done < len(todo) else OLDEST)
 
 
