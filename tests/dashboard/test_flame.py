@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from starlette.testclient import TestClient
 
+from tests.support.memory_store import MemoryStore
 from tests.support.traces import TraceBuilder
+from tracestitch_collector.model import SpanEvent
 from tracestitch_dashboard.timeline import building, flame
 from tracestitch_dashboard.timeline.panel import Panel, panel_of
 
@@ -72,3 +75,40 @@ def test_a_hostile_profile_is_drawn_within_bounds(stacks: list[object]) -> None:
     assert len(drawn.boxes) <= flame.MOST_BOXES
     assert drawn.height <= flame.MOST_ROWS * flame.ROW
     assert all(0 <= box.x <= 100 and box.x + box.width <= 100.1 for box in drawn.boxes)
+
+
+LOCALS = [{"file": "/srv/shop/views.py", "line": 12, "function": "checkout", "values": {"sku": "'A-1 <b>'"}}]
+
+
+def _address(store: MemoryStore, word: str, *, profile: str = "", values: str = "") -> str:
+    """Of the panel of a request that was slow and failed."""
+    trace = TraceBuilder(word)
+    told = {"exception.type": "ValueError", "exception.message": "no", "tracestitch.exception.locals": values}
+    failure = SpanEvent(time_ns=trace.base_ns, name="exception", attributes=told)
+    attributes = {"tracestitch.profile": profile}
+    span = trace.span("root", kind="server", ms=600, attributes=attributes, events=(failure,))
+    store.add(trace.build())
+    return f"/traces/{trace.trace_id}/panel?span={span.span_id}"
+
+
+def test_the_page_draws_the_profile(client: TestClient, store: MemoryStore) -> None:
+    drawn = client.get(_address(store, "slow", profile=json.dumps(PROFILE)) + "&tab=profile")
+
+    assert drawn.status_code == 200
+    assert drawn.text.count('class="in-app"') == 2
+    assert "parse (lib/core.py): 60 % of the samples" in drawn.text
+    assert "style=" not in drawn.text  # the content security policy forbids it
+
+
+def test_the_page_shows_what_variables_held(client: TestClient, store: MemoryStore) -> None:
+    stack = client.get(_address(store, "failed", values=json.dumps(LOCALS)) + "&tab=stack").text
+
+    assert ">sku<" in stack
+    assert "&#39;A-1 &lt;b&gt;&#39;" in stack
+
+
+@pytest.mark.parametrize(
+    "values", ["", "no json", "7", '[{"values": 3}]', '[{"file": 1, "line": [], "values": {"a": {"b": 1}}}]']
+)
+def test_variables_of_any_shape_break_no_page(client: TestClient, store: MemoryStore, values: str) -> None:
+    assert client.get(_address(store, "odd", values=values) + "&tab=stack").status_code == 200

@@ -14,7 +14,7 @@ from tracestitch_dashboard.timeline.row import TOP, Row
 NS_PER_MS = 1_000_000
 SWITCHES = ("logs", "path", "fold", "gaps")
 """On unless the address says `=0`."""
-TABS = ("summary", "attributes", "call", "logs", "stack", "raw")
+TABS = ("summary", "attributes", "call", "logs", "stack", "profile", "raw")
 VIEWS = ("timeline", "table")
 PARAMETERS = (*SWITCHES, "skew", "zoom", "toggled", "span", "tab", "filter", "view")
 
