@@ -40,6 +40,9 @@ INSTRUMENTATIONS = (
     Instrumentation("stages", "django.forms.forms", "tracestitch.django_stages", "patch_forms"),
     Instrumentation("stages", "rest_framework.serializers", "tracestitch.django_stages", "patch_serializers"),
     Instrumentation("caches", "django.core.cache", "tracestitch.django_cache", "patch_handler"),
+    Instrumentation("stages", "django.template.backends.django", "tracestitch.renders", "patch_django"),
+    Instrumentation("stages", "django.template.backends.jinja2", "tracestitch.renders", "patch_django"),
+    Instrumentation("stages", "flask.templating", "tracestitch.renders", "patch_flask"),
     Instrumentation("stages", "flask.app", "tracestitch.flask_stages", "patch_hooks"),
     Instrumentation("django", "django.db.models.base", "tracestitch.django_relations", "patch_models"),
     Instrumentation(

@@ -3,6 +3,8 @@ span for each middleware, hook, form and serializer. Pure."""
 
 from typing import Any
 
+from tracestitch.scrub import Scrubbed
+
 LEAST_NS = 100_000
 MOST_TOLD, MOST_KNOWN = 40, 500
 
@@ -10,12 +12,14 @@ MOST_TOLD, MOST_KNOWN = 40, 500
 class Stages:
     """Of one request."""
 
-    __slots__ = ("_spent", "hits", "misses")
+    __slots__ = ("_spent", "hits", "misses", "rendering")
 
     def __init__(self) -> None:
         self._spent: dict[tuple[str, str], tuple[int, int]] = {}
         # Of caches.
         self.hits = self.misses = 0
+        # A template is being rendered.
+        self.rendering = False
 
     def add(self, kind: str, name: str, ns: int) -> None:
         """So much time went to this `middleware`, `signal`, …; more than once is added up."""
@@ -35,10 +39,13 @@ class Stages:
             told["tracestitch.cache.misses"] = self.misses
         return told
 
-    def told(self) -> list[str]:
+    def told(self) -> Scrubbed:
         """`<kind> <ms> <times> <name>` of what took 0.1 ms or more in all, longest first."""
         slow = [
             (-ns, kind, times, name) for (kind, name), (ns, times) in self._spent.items() if ns >= LEAST_NS
         ]
         slow.sort()
-        return [f"{kind} {-ns / 1_000_000:.2f} {times} {name}" for ns, kind, times, name in slow[:MOST_TOLD]]
+        # Names of code: no value of the user's is in them.
+        return Scrubbed(
+            [f"{kind} {-ns / 1_000_000:.2f} {times} {name}" for ns, kind, times, name in slow[:MOST_TOLD]]
+        )

@@ -158,3 +158,9 @@ def test_a_call_of_memcached_is_a_span_at_its_line_without_its_key(office: Offic
 )
 def test_the_pattern_of_a_key_tells_nothing_of_whom(key: object, pattern: str) -> None:
     assert key_pattern(key) == pattern
+
+
+def test_a_template_is_told_by_its_name(office: Office) -> None:
+    kind, ms, times = office.stages("/cases/")["html"]  # the last part of cases.html
+    assert (kind, times) == ("template", 1)
+    assert ms > 0.1

@@ -56,6 +56,7 @@ OURS = _ours("Tracestitch")
 VARIANTS = (
     _ours("Tracestitch, switched off", OTEL_SDK_DISABLED="true"),
     _ours("Tracestitch without log records", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="logging"),
+    _ours("Tracestitch without stages", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="stages,caches"),
     _ours("Tracestitch without compression", OTEL_EXPORTER_OTLP_COMPRESSION="none"),
 )
 OTHERS = (

@@ -11,6 +11,8 @@ KINDS = {
     "form": "form",
     "validation": "validation",
     "serializer": "serializer",
+    "template": "template",
+    "cache": "cache",
     "connect": "new connection",
     "before_request": "before request",
     "after_request": "after request",
