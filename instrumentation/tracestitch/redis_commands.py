@@ -51,15 +51,14 @@ def _told_once(arguments: Sequence[Any]) -> str:
 
 def pattern(key: str) -> str:
     """`:1:user:anna:line_items` is `:?:user:?:line_items`."""
-    kept_first = False
+    first = True
 
     def part(match: re.Match[str]) -> str:
-        nonlocal kept_first
+        nonlocal first
         text = match[1]
-        if _CODE.fullmatch(text) or (not kept_first and _WORD.fullmatch(text)):
-            kept_first = True
-            return text
-        return "?"
+        kept = _CODE.fullmatch(text) or (first and _WORD.fullmatch(text))
+        first = first and text.isdigit()  # Django's caches put a version in front
+        return text if kept else "?"
 
     return _PART.sub(part, key[:LONGEST_KEY])
 

@@ -243,6 +243,19 @@ _SETTINGS = (
     ),
 )
 
+_TWO_SETTINGS = Cell(
+    group="libraries",
+    name="settings chosen by --settings, others in the environment",
+    environment=environment("settings", "django>=5.2,<6", "django-environ"),
+    run=Reads(
+        command=(*DJANGO, "--settings", "django_reading.settings_environ"),
+        reader="orm",
+        peer=reading.sqlite,
+        uses=_DJANGOS,
+        environ={"DJANGO_SETTINGS_MODULE": "django_reading.settings"},
+    ),
+)
+
 CELLS: tuple[Cell, ...] = (
     *_FRAMEWORKS,
     *_PYTHONS,
@@ -253,4 +266,5 @@ CELLS: tuple[Cell, ...] = (
     *_FOREIGN,
     *_CACHES,
     *_SETTINGS,
+    _TWO_SETTINGS,
 )

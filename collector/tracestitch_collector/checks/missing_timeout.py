@@ -120,6 +120,13 @@ def _fix(span: Span, location: Location | None) -> Fix:
             before=f'pool.request("{method.upper()}", url){asked}',
             after=f'pool.request("{method.upper()}", url, timeout=urllib3.Timeout(connect=3.05, read=10))',
         )
+    if client == "aiohttp":
+        return Fix(
+            text="Give the session or the call a limit, and say what happens when it is reached. aiohttp has a "
+            "default of 5 minutes; here it was switched off.",
+            before=f"session.{method}(url, timeout=ClientTimeout(total=None)){asked}",
+            after=f"session.{method}(url, timeout=aiohttp.ClientTimeout(total=10, sock_connect=3))",
+        )
     return Fix(
         text="Give a limit for connecting and one for reading, and say what happens when it is reached. "
         "requests has no default: without one it waits for ever.",
