@@ -148,6 +148,35 @@ class AskingContract(StoreHome):
         assert sorted(seen, key=int) == [str(n) for n in range(23)]
         assert [int(body) // 3 for body in seen] == sorted((int(body) // 3 for body in seen), reverse=True)
 
+    def test_a_search_past_its_deadline_answers_with_what_it_has(self, filled: Store, reader: Store) -> None:
+        hurried = reader.search(TraceQuery(window=ALWAYS, deadline_s=0))
+        whole = reader.search(TraceQuery(window=ALWAYS))
+        assert whole.partial == ""
+        assert hurried.partial or hurried.traces == whole.traces
+        assert {item.trace_id for item in hurried.traces} <= {item.trace_id for item in whole.traces}
+
+    def test_a_log_search_past_its_deadline_answers_with_what_it_has(
+        self, filled: Store, reader: Store
+    ) -> None:
+        hurried = reader.search_logs(LogQuery(window=ALWAYS, deadline_s=0))
+        whole = reader.search_logs(LogQuery(window=ALWAYS))
+        assert whole.partial == ""
+        assert hurried.partial or hurried.records == whole.records
+        assert all(record in whole.records for record in hurried.records)
+
+    def test_values_complete_what_somebody_types(self, filled: Store, reader: Store) -> None:
+        assert reader.values(ALWAYS, "http.route") == ("/checkout", "/stock/<sku>")
+        assert reader.values(ALWAYS, "http.route", prefix="/st") == ("/stock/<sku>",)
+        assert reader.values(ALWAYS, "http.route", service="storefront") == ("/checkout",)
+        assert reader.values(ALWAYS, "http.response.status_code") == ("200", "404", "502")
+        assert reader.values(ALWAYS, "http.response.status_code", prefix="4") == ("404",)
+        assert reader.values(ALWAYS, "deployment.environment.name") == ("staging",)
+        assert len(reader.values(ALWAYS, "http.route", limit=1)) == 1
+        assert reader.values(ALWAYS, "nothing") == ()
+        assert reader.values(ALWAYS, "cart.note", prefix="100% _") == ("100% _sure_",)
+        before = Window(start_ns=ALWAYS.start_ns, end_ns=BASE_NS)
+        assert reader.values(before, "http.route") == ()
+
     # Services
 
     def test_services_are_summed_up_from_their_requests(self, filled: Store, reader: Store) -> None:

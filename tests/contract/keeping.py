@@ -36,6 +36,7 @@ class KeepingContract(StoreHome):
             assert each.trace(TRACE_ID) is None
             assert each.search(TraceQuery(window=ALWAYS)).traces == ()
             assert each.search_logs(LogQuery(window=ALWAYS)).records == ()
+            assert each.values(ALWAYS, "http.route") == ()
             assert each.services(ALWAYS) == ()
             assert each.operations(ALWAYS) == ()
             assert each.dependencies(ALWAYS) == ()

@@ -123,6 +123,14 @@ class MemoryStore:
             next_cursor=f"{skipped + query.limit}-0" if more else "",
         )
 
+    def values(
+        self, window: Window, key: str, *, prefix: str = "", service: str = "", limit: int = 20
+    ) -> tuple[str, ...]:
+        self._answer()
+        spans = [span for span in self._within(window) if service in ("", span.service)]
+        found = {str(span.attributes[key]) for span in spans if key in span.attributes}
+        return tuple(sorted(text for text in found if text.startswith(prefix))[:limit])
+
     def services(self, window: Window) -> tuple[ServiceSummary, ...]:
         self._answer()
         names = sorted({span.service for span in self._within(window)})

@@ -280,8 +280,17 @@ class Store(Protocol):
 
     def search_logs(self, query: LogQuery) -> LogPage: ...
 
+    def values(
+        self, window: Window, key: str, *, prefix: str = "", service: str = "", limit: int = 20
+    ) -> tuple[str, ...]:
+        """Values of the spans' attribute, for completing what somebody types: text that begins with the prefix as it
+        is, numbers and booleans as text, by text. Where there are more than the limit, any of them; of attributes
+        that are lists, none. A resource's attribute counts where no span has one of that key."""
+        ...
+
     def services(self, window: Window) -> tuple[ServiceSummary, ...]:
-        """By name."""
+        """By name. Of a window longer than a quarter of an hour these, the operations and the dependencies may count
+        the whole minutes at its edges; percentiles are within 5 %."""
         ...
 
     def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from elasticsearch import Elasticsearch
@@ -23,6 +23,8 @@ PAGE = 10_000
 NO_SHARD = 503
 ATTEMPTS = 5
 PAUSE_S = 0.25
+SHORTEST_S = 0.001
+"""Elasticsearch takes no time at all for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,11 @@ class Searcher:
     client: Elasticsearch
     settings: ElasticsearchSettings
     pause: Callable[[float], None]
+
+    def within(self, seconds: float) -> Searcher:
+        """The same with no more time than that for each question."""
+        deadline_s = min(self.settings.deadline_s, max(seconds, SHORTEST_S))
+        return replace(self, settings=replace(self.settings, deadline_s=deadline_s))
 
     @property
     def spans(self) -> str:

@@ -25,6 +25,7 @@ from tracestitch_collector.store.elasticsearch.service_summaries import read_ope
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
 from tracestitch_collector.store.elasticsearch.setup import install_templates
 from tracestitch_collector.store.elasticsearch.stats import read_arrival, read_stats
+from tracestitch_collector.store.elasticsearch.suggestions import read_values
 from tracestitch_collector.store.elasticsearch.trace_search import search_traces
 from tracestitch_collector.store.elasticsearch.traces import read_traces
 from tracestitch_collector.store.store import (
@@ -139,10 +140,15 @@ class ElasticsearchStore:
         return read_traces(self._searcher, trace_ids)
 
     def search(self, query: TraceQuery) -> TracePage:
-        return search_traces(self._searcher, query)
+        return search_traces(self._searcher.within(query.deadline_s), query)
 
     def search_logs(self, query: LogQuery) -> LogPage:
-        return search_logs(self._searcher, query)
+        return search_logs(self._searcher.within(query.deadline_s), query)
+
+    def values(
+        self, window: Window, key: str, *, prefix: str = "", service: str = "", limit: int = 20
+    ) -> tuple[str, ...]:
+        return read_values(self._searcher, window, key, prefix=prefix, service=service, limit=limit)
 
     def services(self, window: Window) -> tuple[ServiceSummary, ...]:
         return read_services(self._searcher, window)

@@ -15,7 +15,7 @@ from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.errors import TracestitchError, Unavailable
 from tracestitch_collector.model import Trace
 from tracestitch_collector.store.embedded import findings as finding_states
-from tracestitch_collector.store.embedded import log_search, presence, search, services, trace
+from tracestitch_collector.store.embedded import log_search, presence, search, services, trace, values
 from tracestitch_collector.store.embedded.engine import Engine, MissingFile
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.snapshot import Snapshot, Snapshots
@@ -89,6 +89,13 @@ class EmbeddedStore:
 
     def search_logs(self, query: LogQuery) -> LogPage:
         return self._answer(lambda snapshot: log_search.search_logs(snapshot, query))
+
+    def values(
+        self, window: Window, key: str, *, prefix: str = "", service: str = "", limit: int = 20
+    ) -> tuple[str, ...]:
+        return self._answer(
+            lambda snapshot: values.values(snapshot, window, key, prefix=prefix, service=service, limit=limit)
+        )
 
     def services(self, window: Window) -> tuple[ServiceSummary, ...]:
         return self._answer(lambda snapshot: services.services(snapshot, window))
