@@ -46,7 +46,13 @@ AGENT_VARIABLES = frozenset(
 )
 """Read by the agent and the other commands, so no mistake when the server sees them."""
 
-FOREIGN_PREFIXES = ("TRACESTITCH_DEMO_", "TRACESTITCH_TEST_", "TRACESTITCH_AGENT_", "TRACESTITCH_SERVE_")
+FOREIGN_PREFIXES = (
+    "TRACESTITCH_DEMO_",
+    "TRACESTITCH_TEST_",
+    "TRACESTITCH_AGENT_",
+    "TRACESTITCH_SERVE_",
+    "TRACESTITCH_RUN_",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
