@@ -12,7 +12,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from tracestitch import calls, commits, databases, frames, sql, timeouts, tracing, transactions
 from tracestitch.patching import replace
-from tracestitch.safety import guard, safely
+from tracestitch.safety import guard
 from tracestitch.statements import Statements
 
 _STARTED, _KNOWN = "_tracestitch_started", "_tracestitch_statements"
@@ -31,18 +31,17 @@ class Listeners:
         self, connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool
     ) -> None:
         try:
-            in_transaction = transactions.is_open(connection)
+            transaction = transactions.of(connection)
             if execution is None or not calls.in_trace() or calls.suppressed():
                 operation = sql.operation_and_table(statement)[0]
             else:
                 known = _of_engine(connection.engine)
-                shape = known.shape(statement, in_transaction, calls.location(_awaiting_frame))
+                shape = known.shape(statement, transaction is not None, calls.location(_awaiting_frame))
                 operation = shape.operation
                 span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
                 setattr(execution, _STARTED, (span, operation))
             if operation in transactions.WRITES and not _autocommits(connection):
-                transactions.opened(connection)
-            transaction = transactions.of(connection)
+                transaction = transactions.opened(connection)
             if transaction is not None:
                 transaction.asked(operation, statement)
         except Exception as error:
@@ -125,9 +124,15 @@ def _observed(original: Any) -> Any:
     """A statement that fails ends in `handle_error`."""
 
     def execute(self: Any, dialect: Any, context: Any, *arguments: Any) -> Any:
-        _LISTENERS.before(self, None, context.statement, None, context, False)
+        try:
+            _LISTENERS.before(self, None, context.statement, None, context, False)
+        except Exception as error:
+            _STATEMENT.caught(error)
         result = original(self, dialect, context, *arguments)
-        _LISTENERS.after(self, context.cursor, "", None, context, False)
+        try:
+            _LISTENERS.after(self, context.cursor, "", None, context, False)
+        except Exception as error:
+            _STATEMENT.caught(error)
         return result
 
     return execute
@@ -137,9 +142,15 @@ def _observed_cursor(original: Any) -> Any:
     """What SQLAlchemy asks for itself, such as the next value of a sequence."""
 
     def _cursor_execute(self: Any, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        _LISTENERS.before(self, cursor, statement, parameters, context, False)
+        try:
+            _LISTENERS.before(self, cursor, statement, parameters, context, False)
+        except Exception as error:
+            _STATEMENT.caught(error)
         original(self, cursor, statement, parameters, context)
-        _LISTENERS.after(self, cursor, statement, parameters, context, False)
+        try:
+            _LISTENERS.after(self, cursor, statement, parameters, context, False)
+        except Exception as error:
+            _STATEMENT.caught(error)
 
     return _cursor_execute
 
@@ -147,7 +158,10 @@ def _observed_cursor(original: Any) -> Any:
 def _before(note: Any) -> Any:
     def make(original: Any) -> Any:
         def noting(self: Any, *arguments: Any, **options: Any) -> Any:
-            note(self)
+            try:
+                note(self)
+            except Exception as error:
+                _TRANSACTION.caught(error)
             return original(self, *arguments, **options)
 
         return noting
@@ -187,12 +201,14 @@ def _ending(name: str) -> Any:
         def end(self: Any, *how: Any, **options: Any) -> Any:  # 1.4 has `autocommit`
             transaction = location = None
             database: dict[str, Any] = {}
-            with _TRANSACTION:
+            try:
                 transaction = transactions.of(self)
                 if transaction is not None:
                     database = databases.of_url(self.engine.dialect.name, self.engine.url).attributes()
                     location = calls.location(_awaiting_frame)
-            _ended(self)
+                _ended(self)
+            except Exception as error:
+                _TRANSACTION.caught(error)
             if transaction is None:
                 return original(self, *how, **options)
             return commits.ending(
@@ -205,8 +221,10 @@ def _ending(name: str) -> Any:
 
 
 def _ended(connection: Any, *_: Any) -> None:
-    with _TRANSACTION:
+    try:
         transactions.closed(connection)
+    except Exception as error:
+        _TRANSACTION.caught(error)
 
 
 def _began(connection: Any, *_: Any) -> None:
@@ -214,20 +232,24 @@ def _began(connection: Any, *_: Any) -> None:
         transactions.opened(connection)
 
 
-@safely("SQLAlchemy transaction")
 def _session_began(_session: Any, transaction: Any, connection: Any) -> None:
-    # 1.4 does not tell why a session began; there only writes and savepoints count.
-    origin = getattr(getattr(transaction, "origin", None), "name", "AUTOBEGIN")
-    if origin != "AUTOBEGIN":
-        transactions.opened(connection)
+    try:
+        # 1.4 does not tell why a session began; there only writes and savepoints count.
+        origin = getattr(getattr(transaction, "origin", None), "_name_", "AUTOBEGIN")
+        if origin != "AUTOBEGIN":
+            transactions.opened(connection)
+    except Exception as error:
+        _TRANSACTION.caught(error)
 
 
 def _noting_explicit_begin(original: Any) -> Any:
     def begin(self: Any, *args: Any, **kwargs: Any) -> Any:
         transaction = original(self, *args, **kwargs)
-        with _TRANSACTION:
+        try:
             if _is_explicit(sys._getframe().f_back):
                 transactions.opened(self)
+        except Exception as error:
+            _TRANSACTION.caught(error)
         return transaction
 
     return begin

@@ -29,6 +29,7 @@ _STEPS_OF_THE_APP = {
     ("server", "close"): ("getattr", "close"),
     ("patching", "exec_module"): ("exec_module",),
     ("patching", "create_module"): ("create_module",),
+    ("sqlalchemy", "end"): ("ending",),
 }
 
 
