@@ -12,7 +12,7 @@ PYTEST ?=
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-agent-faults test-agent check format docs lock bench bench-agent wheel clean
+.PHONY: help demo test test-agent-faults test-agent check format docs lock bench bench-agent bench-store wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -51,6 +51,9 @@ bench: $(VENV)/.ready $(DEMO)/.ready ## figures and ratios: ingest, freshness, m
 
 bench-agent: $(VENV)/.ready ## what the agent costs under gunicorn, beside five others; WRITE=1 puts it into docs/
 	$(BIN)/python -m tests.bench.agent_servers $(if $(WRITE),--write)
+
+bench-store: $(VENV)/.ready ## what the embedded store answers in, beside its bars; SPANS=10000000, LOGS=10000000, INGESTING=60000, KEEP=folder
+	$(BIN)/python -m tests.bench.store --spans $(or $(SPANS),2000000) --logs $(or $(LOGS),2000000) --ingesting $(or $(INGESTING),0) $(if $(KEEP),--folder $(KEEP))
 
 wheel: $(VENV)/.ready ## dist/*.whl
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation

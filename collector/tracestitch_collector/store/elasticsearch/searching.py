@@ -143,7 +143,7 @@ class Searcher:
 def _given(body: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
     """A search body without what is None."""
     return {
-        "timeout": f"{deadline_s:g}s",
+        "timeout": f"{max(1, round(deadline_s * 1000))}ms",
         **{key: value for key, value in body.items() if value is not None},
     }
 
