@@ -6,11 +6,11 @@ from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
 
-from tracestitch.scrub import MAX_TEXT
+from tracestitch.scrub import MAX_TEXT, Scrubbed
 
 _DEFAULT_COUNT = 128
 # Values that are what they say; everything else is looked into, as OpenTelemetry does.
-PLAIN_TYPES = frozenset({str, int, float, bool})
+PLAIN_TYPES = frozenset({str, int, float, bool, Scrubbed})
 
 
 class Shared(dict[str, Any]):

@@ -16,7 +16,7 @@ from tracestitch.spans import Span
 
 LONGEST_DESCRIPTION = 1_000
 # Their keys are made anew in each process; of old they were plain.
-_ASKING_NOT_TO = tuple(
+_ASKING_NOT_TO = frozenset(
     {
         "suppress_instrumentation",
         "suppress_http_instrumentation",
@@ -34,16 +34,15 @@ WORKING = threading.local()
 def suppressed() -> bool:
     """By the keys with which OpenTelemetry's own exporters and libraries ask not to be observed; and what another
     agent sends in the background is no work of the app's."""
-    current = context.get_current()
-    for key in _ASKING_NOT_TO:
-        if current.get(key):
-            return True
+    current = contexts.current_of_app()
+    if not _ASKING_NOT_TO.isdisjoint(current) and any(current.get(key) for key in _ASKING_NOT_TO):
+        return True
     return not in_trace() and is_sending(sys._getframe(1))
 
 
 def in_trace() -> bool:
-    span = tracing.current_span()
-    return type(span) is Span or span.get_span_context().is_valid
+    span = contexts.current().get(contexts.SPAN_KEY)
+    return type(span) is Span or tracing.current_span().get_span_context().is_valid
 
 
 def start(

@@ -22,7 +22,19 @@ _APART: ContextVar[Context] = ContextVar("tracestitch_context", default=Context(
 # They change in `stand_apart`: always call them as `contexts.current()`.
 current: Callable[[], Context] = _CURRENT.get if _CURRENT is not None else context.get_current
 attach: Callable[[Context], Token[Context]] = _CURRENT.set if _CURRENT is not None else context.attach
-detach: Callable[[Token[Context]], None] = context.detach
+
+
+def _detach(token: Token[Context]) -> None:
+    """Of whichever variable it is: the app may have set its provider inside the block that ends here."""
+    try:
+        token.var.reset(token)
+    except ValueError:
+        pass  # a generator that was closed in another context
+
+
+detach: Callable[[Token[Context]], None] = _detach if _CURRENT is not None else context.detach
+# Of the app's OpenTelemetry, in any case.
+current_of_app = current
 
 
 def stand_apart() -> None:
@@ -38,11 +50,3 @@ def is_apart() -> bool:
 def with_span(span: object, base: Context | None = None) -> Context:
     """As `trace.set_span_in_context`, for a span of the agent's."""
     return Context({**(current() if base is None else base), SPAN_KEY: span})
-
-
-def _detach(token: Token[Context]) -> None:
-    """Of whichever variable it is: the app may have set its provider inside the block that ends here."""
-    try:
-        token.var.reset(token)
-    except ValueError:
-        pass  # a generator that was closed in another context

@@ -2,6 +2,7 @@
 serializers. Numbers for one compact attribute; none of them is a span."""
 
 from collections.abc import Callable
+from functools import wraps
 from inspect import iscoroutinefunction
 from time import perf_counter_ns
 from types import ModuleType
@@ -23,7 +24,7 @@ def patch_layers(module: ModuleType) -> None:
 
 
 def patch_signals(module: ModuleType) -> None:
-    replace(module.Signal, "send", _timing_send)
+    replace(module.Signal, "connect", _timing_receivers)
 
 
 def patch_forms(module: ModuleType) -> None:
@@ -114,12 +115,24 @@ def _leave(request: Any, name: str, before: int, took_ns: int) -> None:
         server.spent("middleware", name, own_ns)
 
 
-def _timing_send(original: Any) -> Callable[..., Any]:
-    def send(self: Any, *args: Any, **named: Any) -> Any:
-        if not self.receivers:
-            return original(self, *args, **named)
+def _timing_receivers(original: Any) -> Callable[..., Any]:
+    """Of a signal that somebody listens to, and of no other: Django sends two for each object that it loads."""
+
+    def connect(self: Any, *args: Any, **kwargs: Any) -> Any:
+        connected = original(self, *args, **kwargs)
+        with _TIMING:
+            if "send" not in self.__dict__:
+                self.__dict__["send"] = _timed_send(self.send)
+        return connected
+
+    return connect
+
+
+def _timed_send(original: Any) -> Callable[..., Any]:
+    @wraps(original)
+    def send(*args: Any, **named: Any) -> Any:
         begun_ns = perf_counter_ns()
-        answers = original(self, *args, **named)
+        answers = original(*args, **named)
         took_ns = perf_counter_ns() - begun_ns
         if took_ns >= _SLOW_SIGNAL_NS:
             with _TIMING:

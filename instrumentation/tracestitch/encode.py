@@ -5,7 +5,7 @@ Attributes are scrubbed here, at the last moment before the bytes exist; what re
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 
@@ -44,10 +44,8 @@ class LogEntry(NamedTuple):
     shared: Shared | None = None
 
 
-class Deferred(Protocol):
-    """A record that becomes an entry only when it is sent."""
-
-    def entry(self) -> LogEntry: ...
+# A record that becomes an entry only when it is sent: what makes it, and out of what.
+Deferred = tuple[Any, ...]
 
 
 def varint(number: int) -> bytes:

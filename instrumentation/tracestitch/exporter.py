@@ -86,11 +86,13 @@ class Exporter:
     def add_span(self, span: Span) -> None:
         if self._settings.traces is None:
             return
-        size = 300
+        size = 300  # roughly, and fast
         for attributes in span.shared:
             size += attributes.size
-        if span.own or span.events:
-            size += _own_size(span)
+        for value in span.own.values():
+            size += len(value) + 60 if type(value) is str else 60
+        if span._rare is not None:
+            size += 4096 * len(span._rare.events)
         waiting = self.spans.put(span, size)
         if self._idle or waiting == BATCH_ITEMS or not self._running:
             self._notify(waiting == BATCH_ITEMS)
@@ -223,11 +225,11 @@ class Exporter:
         return None
 
     def _record(self, item: LogEntry | Deferred) -> tuple[str, bytes]:
-        entry = item if isinstance(item, LogEntry) else item.entry()
+        entry = item if isinstance(item, LogEntry) else item[0](*item[1:])
         return entry.scope, self._encoder.log(entry)
 
     def _batch(self, signal: str, target: Target, body: bytes, count: int) -> Batch:
-        data = gzip.compress(body, 1, mtime=0) if self._settings.gzip else body
+        data = gzip.compress(body, 1, mtime=0) if target.gzip else body
         return Batch(signal=signal, target=target, body=data, count=count)
 
     def _encoded(self, items: list[Any], encode: Callable[[Any], Any]) -> list[Any]:
@@ -245,7 +247,7 @@ class Exporter:
             "content-type": "application/x-protobuf",
             "user-agent": f"tracestitch/{__version__}",
         }
-        if self._settings.gzip:
+        if batch.target.gzip:
             headers["content-encoding"] = "gzip"
         self._asked_at_s = time.monotonic()
         try:
@@ -327,11 +329,3 @@ def _ask_for_key(transport: Transport, target: Target) -> bytes | None:
         return bytes.fromhex(answer["settings_key"]) if isinstance(answer, dict) else None
     except (Unreachable, ValueError, KeyError, TypeError):
         return None
-
-
-def _own_size(span: Span) -> int:
-    """Roughly, and fast."""
-    size = 4096 * len(span.events)
-    for value in span.own.values():
-        size += len(value) + 60 if type(value) is str else 60
-    return size

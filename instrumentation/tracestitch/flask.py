@@ -52,8 +52,10 @@ def _describing(original: Any) -> Callable[..., Any]:
             with _DESCRIBING:
                 _describe_current(self, None)
             raise
-        with _DESCRIBING:
+        try:
             _describe_current(self, response)
+        except Exception as error:
+            _DESCRIBING.caught(error)
         return response
 
     return full_dispatch_request

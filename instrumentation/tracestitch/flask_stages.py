@@ -29,9 +29,11 @@ def patch_hooks(module: ModuleType) -> None:
 def _timing_hooks(original: Any) -> Callable[..., Any]:
     def ensure_sync(self: Any, func: Any) -> Any:
         ready = original(self, func)
-        with _TIMING:
+        try:
             kind = _KINDS.get(sys._getframe(1).f_code.co_name)
             return ready if kind is None else _timed(ready, kind, func)
+        except Exception as error:
+            _TIMING.caught(error)
         return ready
 
     return ensure_sync

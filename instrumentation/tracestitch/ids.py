@@ -12,14 +12,16 @@ class SystemIdGenerator:
     """
 
     def __init__(self) -> None:
-        self._reseed()
+        self._random = Random(os.urandom(32))  # noqa: S311 - ids need to be unique, not secret
+        # For who makes many: so many random bits, of which 0 is no id.
+        self.bits = self._random.getrandbits
         os.register_at_fork(after_in_child=self._reseed)
 
     def generate_span_id(self) -> int:
-        return self._random.getrandbits(64) or 1
+        return self.bits(64) or 1
 
     def generate_trace_id(self) -> int:
-        return self._random.getrandbits(128) or 1
+        return self.bits(128) or 1
 
     def _reseed(self) -> None:
-        self._random = Random(os.urandom(32))  # noqa: S311 - ids need to be unique, not secret
+        self._random.seed(os.urandom(32))

@@ -20,6 +20,8 @@ from tracestitch.scrub import scrub_query
 
 OTHER_METHOD = "_OTHER"
 _LONGEST_AGENT = 1_024
+# Of a path and a query; no longer than what shared sets may hold, so that nothing is to be cut any more.
+_LONGEST_PART = 4_096
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
@@ -102,7 +104,7 @@ def wsgi_parent(environ: Mapping[str, Any]) -> Context:
 
 def _only_w3c() -> bool:
     """Whether the propagator in force, which a program may replace, is OpenTelemetry's default one."""
-    return propagate.get_global_textmap() is _DEFAULT_PROPAGATOR
+    return getattr(propagate, "propagator", None) is _DEFAULT_PROPAGATOR is not None
 
 
 def host_and_port(host: str, otherwise: str) -> tuple[str, int]:
@@ -133,10 +135,13 @@ def _client(
 
 
 def _own(path: str, query: str) -> dict[str, AttributeValue]:
-    own: dict[str, AttributeValue] = {"url.path": path} if path else {}
+    own: dict[str, AttributeValue] = {"url.path": path[:_LONGEST_PART]} if path else {}
     if query:
-        own["url.query"] = scrub_query(query)
+        own["url.query"] = _known_query(query) if len(query) < 100 else scrub_query(query)[:_LONGEST_PART]
     return own
+
+
+_known_query = lru_cache(maxsize=1_024)(scrub_query)
 
 
 class _EnvironGetter(Getter[Mapping[str, Any]]):

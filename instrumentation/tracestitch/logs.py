@@ -9,7 +9,7 @@ import re
 import traceback
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracestitch import export, frames, swallowed
 from tracestitch.attributes import Shared
@@ -54,51 +54,37 @@ def _observed(original: Callable[[logging.Logger, logging.LogRecord], None]) -> 
     return callHandlers
 
 
-class PlainRecord(NamedTuple):
-    """A record of texts and numbers alone: these cannot change, so it is written out by the exporter's thread."""
-
-    time_ns: int
-    level: int
-    level_name: str
-    scope: str
-    template: str
-    arguments: tuple[Any, ...]
-    location: CodeLocation
-    thread: str | None
-    trace_id: int
-    span_id: int
-    trace_flags: int
-
-    def _message(self) -> str:
-        try:
-            return self.template % self.arguments if self.arguments else self.template
-        except Exception:
-            return self.template
-
-    def entry(self) -> LogEntry:
-        body, rendered = _cleaned(self._message())
-        attributes: dict[str, Any] = {}
-        if self.arguments:
-            attributes["tracestitch.log.arguments"] = _arguments(self.arguments, rendered, body)
-            shared = _PLACES.said(self.location, self.template[:MAX_TEXT])
-        else:
-            attributes["tracestitch.log.template"] = body
-            shared = _PLACES.said(self.location, None)
-        if self.thread:
-            attributes["thread.name"] = self.thread
-        return LogEntry(
-            self.time_ns,
-            severity_number(self.level),
-            self.level_name,
-            self.scope,
-            body,
-            attributes,
-            self.trace_id,
-            self.span_id,
-            self.trace_flags,
-            "",
-            shared,
-        )
+def plain_entry(
+    time_ns: int,
+    level: int,
+    level_name: str,
+    scope: str,
+    template: str,
+    arguments: tuple[Any, ...] | None,
+    location: CodeLocation,
+    thread: str | None,
+    trace_id: int,
+    span_id: int,
+    trace_flags: int,
+) -> LogEntry:
+    """Of a record of texts and numbers alone: these cannot change, so it is written out by the exporter's thread."""
+    try:
+        message = template % arguments if arguments else template
+    except Exception:
+        message = template
+    body, rendered = _cleaned(message)
+    attributes: dict[str, Any] = {}
+    if arguments:
+        attributes["tracestitch.log.arguments"] = _arguments(arguments, rendered, body)
+        shared = _PLACES.said(location, template[:MAX_TEXT])
+    else:
+        attributes["tracestitch.log.template"] = body
+        shared = _PLACES.said(location, None)
+    if thread:
+        attributes["thread.name"] = thread
+    number = severity_number(level)
+    ids = (trace_id, span_id, trace_flags)
+    return LogEntry(time_ns, number, level_name, scope, body, attributes, *ids, "", shared)
 
 
 class Places:
@@ -155,20 +141,13 @@ def _capture(record: logging.LogRecord) -> None:
     location, time_ns = _PLACES.location(record), int(record.created * 1e9)
     simple = type(template) is str and type(record) is logging.LogRecord and not record.exc_info
     if simple and (not arguments or _are_plain(arguments)):
-        plain = PlainRecord(
-            time_ns,
-            record.levelno,
-            record.levelname,
-            record.name,
-            template[:_LONGEST_TEMPLATE],
-            tuple(arguments or ()),
-            location,
-            record.threadName,
-            trace_id,
-            span_id,
-            flags,
-        )
-        export.emit_log(plain, 900 + 2 * len(plain.template))
+        if len(template) > _LONGEST_TEMPLATE:
+            template = template[:_LONGEST_TEMPLATE]
+        plain = (
+            plain_entry, time_ns, record.levelno, record.levelname, record.name, template, arguments, location,
+            record.threadName, trace_id, span_id, flags,
+        )  # fmt: skip
+        export.emit_log(plain, 900 + 2 * len(template))
         return
     entry = _written_out(record, location, time_ns)._replace(
         trace_id=trace_id, span_id=span_id, trace_flags=flags

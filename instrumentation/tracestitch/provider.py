@@ -112,9 +112,12 @@ class Tracer(trace.Tracer):
         provider = self.provider
         if provider.sampler is None and type(parent) is Span:
             # Below a span of this process: nothing is to be decided or checked.
-            span_id = provider.id_generator.generate_span_id()
+            span_id = provider.id_generator.bits(64) or 1
             span = Span(self, name, kind, parent.trace_id, span_id, parent.flags | _SAMPLED)
             span.parent_id, span.trace_state = parent.span_id, parent.trace_state
+        elif provider.sampler is None and parent is None:
+            bits = provider.id_generator.bits
+            span = Span(self, name, kind, bits(128) or 1, bits(64) or 1, _SAMPLED)
         else:
             entered = self._entered(parent, name, kind)
             if type(entered) is not Span:

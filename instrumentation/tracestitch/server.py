@@ -4,7 +4,6 @@ The walk for a line of user code stops at this file: what lies beyond it is the 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any
 
 from opentelemetry import context, propagate
@@ -20,6 +19,7 @@ from tracestitch.frames import CodeLocation, location_attributes, type_name
 from tracestitch.profiler import PROFILER
 from tracestitch.safety import guard
 from tracestitch.scrub import scrub_text
+from tracestitch.spans import Span as OwnSpan
 from tracestitch.stages import Stages
 from tracestitch.tracing import tracer
 
@@ -28,6 +28,7 @@ StartResponse = Callable[..., Any]
 
 _CALL_KEY = context.create_key("tracestitch-server-call")
 _NO_ERRORS: list[BaseException] = []
+_MOST_OUTCOMES = 1_000
 _ENDING, _READING = guard("ending a server span"), guard("reading a status")
 _FOLLOWING, _FAILING = guard("following a response body"), guard("recording an exception")
 _STARTING, _DETACHING = guard("starting a server span"), guard("leaving a request's context")
@@ -117,7 +118,7 @@ class ServerCall:
         status, route, span = self._status, self._route, self.span
         if route is not None:
             span.update_name(f"{self._method} {route}")
-        span.set_attributes(_outcome(status, route, self._view))
+        span.set_attributes(_OUTCOMES.shared(status, route, self._view))
         if self._error_shape is not None:
             media_type, shape = self._error_shape
             span.set_attribute("tracestitch.response.content_type", media_type)
@@ -136,15 +137,33 @@ class ServerCall:
         self.span.set_status(StatusCode.ERROR, scrub_text(described) if described else None)
 
 
-@lru_cache(maxsize=1_024)
-def _outcome(status: int | None, route: str | None, view: CodeLocation | None) -> Shared:
+class Outcomes:
     """What all requests with the same view and status say at their end."""
+
+    def __init__(self) -> None:
+        # Holds the view, so that no other gets its address.
+        self._known: dict[tuple[int | None, str | None, int], tuple[Shared, CodeLocation | None]] = {}
+
+    def shared(self, status: int | None, route: str | None, view: CodeLocation | None) -> Shared:
+        key = (status, route, id(view))
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MOST_OUTCOMES:
+                self._known.clear()
+            known = self._known[key] = (_outcome(status, route, view), view)
+        return known[0]
+
+
+def _outcome(status: int | None, route: str | None, view: CodeLocation | None) -> Shared:
     attributes: dict[str, AttributeValue] = dict(location_attributes(view)) if view is not None else {}
     if status is not None:
         attributes["http.response.status_code"] = status
     if route is not None:
         attributes["http.route"] = route
     return Shared(attributes)
+
+
+_OUTCOMES = Outcomes()
 
 
 def current_call() -> ServerCall | None:
@@ -189,8 +208,10 @@ def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Ca
                     _fail(call, error)
                 raise
             finally:
-                with _DETACHING:
+                try:
                     contexts.detach(token)
+                except Exception as error:
+                    _DETACHING.caught(error)
             try:
                 return adopt(call, result)
             except Exception as error:
@@ -314,7 +335,7 @@ def _fail(call: ServerCall, error: BaseException) -> None:
 def _noting_status(call: ServerCall, start_response: StartResponse) -> StartResponse:
     def noting(status: str, *rest: Any, **options: Any) -> Any:
         try:
-            call.started(int(status[:3]))
+            call._status = int(status[:3])
         except Exception as error:
             _READING.caught(error)
         return start_response(status, *rest, **options)
@@ -343,6 +364,8 @@ def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
 def _begin(base: Context, marker: object, facts: incoming.Facts) -> ServerCall:
     name = facts.method if facts.method != incoming.OTHER_METHOD else "HTTP"
     span = tracer().start_span(name, base, SpanKind.SERVER, facts.client)
-    for key, value in facts.own.items():
-        span.set_attribute(key, value)
+    if type(span) is OwnSpan and span.tracer.provider.shares:
+        span.own = facts.own  # which are plain, and short enough
+    else:
+        span.set_attributes(facts.own)
     return ServerCall(span, base, name, marker)

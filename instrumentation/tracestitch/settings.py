@@ -6,9 +6,10 @@ Precedence: a flag of `tracestitch run` (which sets the OTEL_ variable), OTEL_*,
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
@@ -18,6 +19,7 @@ class Target:
 
     url: str
     headers: Mapping[str, str]
+    gzip: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,6 @@ class AgentSettings:
     logs: Target | None
     agent: Target
     timeout_s: float
-    gzip: bool
     certificate: str | None
     batch_delay_s: float
     queue_items: int
@@ -96,7 +97,6 @@ def from_environment(environ: Mapping[str, str], working_folder: str) -> AgentSe
         logs=_target(environ, "LOGS", base),
         agent=Target(url=f"{base}/agent", headers=_headers(environ, "OTEL_EXPORTER_OTLP_HEADERS")),
         timeout_s=_number(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", 5.0),
-        gzip=environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip").strip().lower() == "gzip",
         certificate=environ.get("OTEL_EXPORTER_OTLP_CERTIFICATE") or None,
         batch_delay_s=_number(environ, "OTEL_BSP_SCHEDULE_DELAY", _batch_delay_ms(environ)) / 1000,
         queue_items=max(64, int(_number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 8192))),
@@ -173,7 +173,13 @@ def _target(environ: Mapping[str, str], signal: str, base: str) -> Target | None
     headers = _headers(environ, "OTEL_EXPORTER_OTLP_HEADERS")
     headers.update(_headers(environ, f"OTEL_EXPORTER_OTLP_{signal}_HEADERS"))
     url = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or f"{base}/v1/{signal.lower()}"
-    return Target(url=url, headers=headers)
+    return Target(url=url, headers=headers, gzip=_compresses(environ, url))
+
+
+def _compresses(environ: Mapping[str, str], url: str) -> bool:
+    """On the way to the same machine, compressing costs more than the bytes do."""
+    asked = environ.get("OTEL_EXPORTER_OTLP_COMPRESSION", "").strip().lower()
+    return asked == "gzip" if asked else urlsplit(url).hostname not in _THIS_MACHINE
 
 
 def _headers(environ: Mapping[str, str], name: str) -> dict[str, str]:

@@ -119,7 +119,11 @@ class Span(trace.Span):
         if self.end_time is not None:
             return
         if type(attributes) is Shared:
-            self.share(attributes)
+            if self.tracer.provider.shares:
+                self.shared = (*self.shared, attributes)
+            else:
+                for key, value in attributes.items():
+                    self._set(key, value)
             return
         for key, value in attributes.items():
             self._set(key, value)

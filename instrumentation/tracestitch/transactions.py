@@ -77,6 +77,8 @@ def closed(holder: object) -> None:
     holders = _OPEN.get()
     if holders is not None:
         holders.pop(holder, None)
+        if not holders:
+            _OPEN.set(None)  # which is faster to be asked
 
 
 def of(holder: object) -> Transaction | None:

@@ -59,7 +59,7 @@ def test_a_flush_sends_all_of_a_full_queue(receiver: FakeReceiver) -> None:
 
 
 def test_the_headers_are_those_of_otlp(receiver: FakeReceiver) -> None:
-    out = exporter(receiver.url, TRACESTITCH_TOKEN="t0ken")
+    out = exporter(receiver.url, TRACESTITCH_TOKEN="t0ken", OTEL_EXPORTER_OTLP_COMPRESSION="gzip")
     out.add_log(entry("line"), 100)
 
     assert out.flush(20)

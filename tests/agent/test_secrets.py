@@ -91,10 +91,10 @@ def _log(text: str) -> bytes:
         "shop", 40, "/srv/shop/views.py", 3, "no", (), (ValueError, _failing(text), None)
     )
     captured.append(logs._written_out(failed, logs._PLACES.location(failed), 1))
-    plain = logs.PlainRecord(
+    plain = logs.plain_entry(
         1, 20, "INFO", "shop", "got %s", (text[:256],), captured[0] and _place(), "t", 0, 0, 0
     )
-    return b"".join(map(ENCODER.log, [*captured, plain.entry()])) + ENCODER.scope(text, text)
+    return b"".join(map(ENCODER.log, [*captured, plain])) + ENCODER.scope(text, text)
 
 
 def _place() -> Any:

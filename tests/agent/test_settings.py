@@ -120,3 +120,23 @@ def test_the_child_of_a_reloader_may_be_killed_and_sends_sooner(mark: str) -> No
     assert settings().batch_delay_s == 0.2
     assert settings(**{mark: "true"}).batch_delay_s == 0.05
     assert settings(**{mark: "true", "OTEL_BSP_SCHEDULE_DELAY": "1000"}).batch_delay_s == 1.0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked", "compressed"),
+    [
+        ("http://127.0.0.1:4318", "", False),
+        ("http://[::1]:4318", "", False),
+        ("http://localhost:4318", "gzip", True),
+        ("http://collector:4318", "", True),
+        ("https://collector", "none", False),
+    ],
+)
+def test_what_leaves_the_machine_is_compressed_unless_told_otherwise(
+    endpoint: str, asked: str, compressed: bool
+) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_COMPRESSION": asked}
+    settings = from_environment(environ, "/srv/shop")
+    assert settings.traces is not None
+    assert settings.logs is not None
+    assert (settings.traces.gzip, settings.logs.gzip) == (compressed, compressed)

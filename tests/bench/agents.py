@@ -57,7 +57,7 @@ VARIANTS = (
     _ours("Tracestitch, switched off", OTEL_SDK_DISABLED="true"),
     _ours("Tracestitch without log records", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="logging"),
     _ours("Tracestitch without stages", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="stages,caches"),
-    _ours("Tracestitch without compression", OTEL_EXPORTER_OTLP_COMPRESSION="none"),
+    _ours("Tracestitch with compression", OTEL_EXPORTER_OTLP_COMPRESSION="gzip"),
 )
 OTHERS = (
     Agent(
