@@ -37,6 +37,8 @@ COLUMNS = (
     *(stored_name(f"attr.s.{key}") for key in ("db.system.name", "db.system")),
 )
 CHECKSUM_BYTES = 4
+MAX_REACH = 4_096
+"""Numbers that lie so close together need not be sorted to be counted."""
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -96,13 +98,26 @@ def _grouped(
     if not len(keys[0]):
         empty = np.empty(0, np.int64)
         return [empty for _ in keys], [empty for _ in sums], empty, empty
-    combined = np.zeros(len(keys[0]), np.int64)
+    combined, reach = np.zeros(len(keys[0]), np.int64), 1
     for key in keys:
-        _, codes = np.unique(key, return_inverse=True)
-        combined = combined * (int(codes.max()) + 1) + codes
+        codes, count = _dense(key)
+        if reach * count >= 2**63:  # of rows that nearly all differ: as many numbers as rows will do
+            distinct, combined = np.unique(combined, return_inverse=True)
+            reach = len(distinct)
+        combined, reach = combined * count + codes, reach * count
     _, first, group = np.unique(combined, return_index=True, return_inverse=True)
     totals = [np.bincount(group, values, len(first)).astype(np.int64) for values in sums]
     return [key[first] for key in keys], totals, np.bincount(group, minlength=len(first)), group
+
+
+def _dense(key: Ints) -> tuple[Ints, int]:
+    """Small numbers for the key's, and how many there may be."""
+    least = int(key.min())
+    reach = int(key.max()) - least + 1
+    if reach < MAX_REACH:
+        return key - least, reach
+    values, codes = np.unique(key, return_inverse=True)
+    return codes, len(values)
 
 
 def _operations(of: _Columns) -> pa.Table:

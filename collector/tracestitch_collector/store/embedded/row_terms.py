@@ -59,6 +59,7 @@ def elsewhere(name: str) -> tuple[int, int]:
     return terms.of_text(ELSEWHERE, name), terms.of_text(ELSEWHERE, f"{name}\0")
 
 
+@lru_cache(maxsize=4096)
 def key(name: str) -> int:
     """The term of rows that have an attribute of this key, whatever its value."""
     return terms.of_text(KEY, name)

@@ -5,6 +5,7 @@ is there; about one time in a hundred it says yes for nothing, which costs readi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,7 @@ def of_numbers(kind: str, values: npt.NDArray[np.int64] | npt.NDArray[np.float64
     return _mixed(plain.view(np.uint64) ^ _seed(f"{kind}\0{values.dtype.char}"))
 
 
+@lru_cache(maxsize=4096)
 def _seed(kind: str) -> np.uint64:
     return np.uint64(_bytes_hashed(pa.array([kind], pa.string()), np.uint64(1))[0])
 
