@@ -211,12 +211,15 @@ _FOREIGN = (
 
 _CACHES = (
     *(
-        django(f"Django's cache, {name}", "cache", peer, *packages, told=())
-        for name, peer, packages in (
-            ("locmem", reading.cache("locmem.LocMemCache"), ()),
-            ("file", reading.cache("filebased.FileBasedCache"), ()),
-            ("memcached", reading.memcached, ("pymemcache",)),
-        )
+        django(f"Django's cache, {name}", "cache", reading.cache(backend), told=())
+        for name, backend in (("locmem", "locmem.LocMemCache"), ("file", "filebased.FileBasedCache"))
+    ),
+    django(
+        "Django's cache, memcached",
+        "cache",
+        reading.memcached,
+        "pymemcache",
+        told=(("cache set", FIRST), ("cache get", SECOND)),
     ),
     django(
         "Django's cache, redis",
