@@ -14,6 +14,7 @@ from tracestitch.tracing import current_span, tracer
 from tracestitch.transactions import DJANGO_KEY
 
 _STARTING, _ENDING = guard("starting a statement's span"), guard("ending a statement's span")
+_CONNECTING = guard("observing a database connection")
 
 
 def patch_signals(module: ModuleType) -> None:
@@ -21,7 +22,7 @@ def patch_signals(module: ModuleType) -> None:
 
 
 def _observe(connection: Any, **_: Any) -> None:
-    with guard("observing a database connection"):
+    with _CONNECTING:
         wrappers = connection.execute_wrappers
         if not any(isinstance(wrapper, StatementObserver) for wrapper in wrappers):
             wrappers.insert(0, StatementObserver(connection))

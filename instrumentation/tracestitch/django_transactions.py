@@ -14,6 +14,7 @@ from tracestitch.safety import guard
 from tracestitch.transactions import DJANGO_KEY, Transaction
 
 _BEGINNING, _CONNECTING = guard("beginning a transaction"), guard("timing a connection")
+_ENDING = guard("ending a transaction")
 
 
 def patch_atomic(module: ModuleType) -> None:
@@ -58,24 +59,22 @@ def _definition(function: Callable[..., Any]) -> CodeLocation | None:
 def _ending(name: str) -> Callable[[Any], Callable[..., Any]]:
     def make(original: Any) -> Callable[..., Any]:
         def end(self: Any) -> Any:
-            transaction = self.__dict__.pop(DJANGO_KEY, None)
-            if type(transaction) is not Transaction:
+            transaction = location = None
+            database: dict[str, Any] = {}
+            try:
+                transaction = self.__dict__.pop(DJANGO_KEY, None)
+                if type(transaction) is Transaction:
+                    transaction.hooks, location = len(self.run_on_commit), transaction.location
+                    database = databases.of_django(self).attributes()
+            except Exception as error:
+                _ENDING.caught(error)
+            if transaction is None:
                 return original(self)
-            with _BEGINNING:
-                transaction.hooks = len(self.run_on_commit)
-            return commits.ending(
-                name, transaction, _database(self), transaction.location, lambda: original(self)
-            )
+            return commits.ending(name, transaction, database, location, lambda: original(self))
 
         return end
 
     return make
-
-
-def _database(connection: Any) -> dict[str, Any]:
-    with guard("describing a database"):
-        return databases.of_django(connection).attributes()
-    return {}
 
 
 def _timing_connect(original: Any) -> Callable[..., Any]:

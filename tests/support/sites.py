@@ -30,6 +30,10 @@ _STEPS_OF_THE_APP = {
     ("patching", "exec_module"): ("exec_module",),
     ("patching", "create_module"): ("create_module",),
     ("sqlalchemy", "end"): ("ending",),
+    ("django_transactions", "end"): ("ending",),
+    ("commits", "ending"): ("end",),
+    ("flask_stages", "hook"): ("ready",),
+    ("django_stages", "layer"): ("handler",),
 }
 
 
