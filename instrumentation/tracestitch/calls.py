@@ -37,6 +37,8 @@ def suppressed() -> bool:
     current = contexts.current_of_app()
     if not _ASKING_NOT_TO.isdisjoint(current) and any(current.get(key) for key in _ASKING_NOT_TO):
         return True
+    if type(contexts.current().get(contexts.SPAN_KEY)) is Span:
+        return False
     return not in_trace() and is_sending(sys._getframe(1))
 
 

@@ -104,7 +104,7 @@ def wsgi_parent(environ: Mapping[str, Any]) -> Context:
 
 def _only_w3c() -> bool:
     """Whether the propagator in force, which a program may replace, is OpenTelemetry's default one."""
-    return getattr(propagate, "propagator", None) is _DEFAULT_PROPAGATOR is not None
+    return propagate.get_global_textmap() is _DEFAULT_PROPAGATOR
 
 
 def host_and_port(host: str, otherwise: str) -> tuple[str, int]:

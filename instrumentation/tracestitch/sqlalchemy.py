@@ -62,12 +62,15 @@ class Listeners:
             _STATEMENT.caught(error)
 
     def failed(self, failure: Any) -> None:
+        """Of 1.4."""
+        self.raised(failure.execution_context, failure.original_exception, failure.sqlalchemy_exception)
+
+    def raised(self, execution: Any, error: BaseException, seen: BaseException | None) -> None:
         with _STATEMENT:
-            span, _ = _taken(failure.execution_context)
-            if span is None:
-                return
-            calls.fail(span, failure.original_exception, failure.sqlalchemy_exception)
-            span.end()
+            span, _ = _taken(execution)
+            if span is not None:
+                calls.fail(span, error, seen)
+                span.end()
 
 
 _LISTENERS = Listeners()
@@ -86,9 +89,7 @@ def _of_engine(engine: Any) -> Statements:
 
 def patch_engine(module: ModuleType) -> None:
     import sqlalchemy.engine.default as default
-    import sqlalchemy.event as event
 
-    event.listen(module.Engine, "handle_error", _LISTENERS.failed)
     if hasattr(module.Connection, "_exec_single_context"):
         _replace_methods(module.Connection)
     else:  # 1.4, which has no single place for this
@@ -113,6 +114,7 @@ def _replace_methods(connection: Any) -> None:
 def _listen(engine: Any) -> None:
     import sqlalchemy.event as event
 
+    event.listen(engine, "handle_error", _LISTENERS.failed)
     event.listen(engine, "before_cursor_execute", _LISTENERS.before)
     event.listen(engine, "after_cursor_execute", _LISTENERS.after)
     for name in ("commit_twophase", "rollback_twophase"):
@@ -121,14 +123,16 @@ def _listen(engine: Any) -> None:
 
 
 def _observed(original: Any) -> Any:
-    """A statement that fails ends in `handle_error`."""
-
     def execute(self: Any, dialect: Any, context: Any, *arguments: Any) -> Any:
         try:
             _LISTENERS.before(self, None, context.statement, None, context, False)
         except Exception as error:
             _STATEMENT.caught(error)
-        result = original(self, dialect, context, *arguments)
+        try:
+            result = original(self, dialect, context, *arguments)
+        except BaseException as error:
+            _raised(context, error)
+            raise
         try:
             _LISTENERS.after(self, context.cursor, "", None, context, False)
         except Exception as error:
@@ -146,13 +150,27 @@ def _observed_cursor(original: Any) -> Any:
             _LISTENERS.before(self, cursor, statement, parameters, context, False)
         except Exception as error:
             _STATEMENT.caught(error)
-        original(self, cursor, statement, parameters, context)
+        try:
+            original(self, cursor, statement, parameters, context)
+        except BaseException as error:
+            _raised(context, error)
+            raise
         try:
             _LISTENERS.after(self, cursor, statement, parameters, context, False)
         except Exception as error:
             _STATEMENT.caught(error)
 
     return _cursor_execute
+
+
+def _raised(context: Any, error: BaseException) -> None:
+    """SQLAlchemy raises an error of its own and keeps the driver's in it."""
+    with _STATEMENT:
+        original = getattr(error, "orig", None)
+        if isinstance(original, BaseException):
+            _LISTENERS.raised(context, original, error)
+        else:
+            _LISTENERS.raised(context, error, None)
 
 
 def _before(note: Any) -> Any:
