@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -86,22 +87,26 @@ def _whole(snapshot: Snapshot, keys: pa.Table) -> pa.Table:
     asked = Conditions(window=window, time_column="time_ns")
     moments = pa.array(sorted(set(times)))
     asked.add(lambda table: pc.is_in(table["time_ns"], value_set=moments).to_numpy(), "time_ns")
-    found = [_chosen(snapshot.hot.logs, asked, wanted)]
-    for place in walk.places(snapshot, "logs", asked):
-        if not _may_hold(snapshot, place, times):
-            continue
-        rows = FileRows(
-            snapshot.footers, snapshot.layout.segments / place.segment.file_name, list(place.row_groups)
-        )
-        if asked.mask(rows) is not None:
-            found.append(_chosen(rows.everything(), asked, wanted))
+
+    def read(place: walk.Place) -> pa.Table:
+        path = snapshot.layout.segments / place.segment.file_name
+        rows = FileRows(snapshot.footers, path, list(place.row_groups))
+        return pa.table({}) if asked.mask(rows) is None else _chosen(rows.everything(), asked, wanted)
+
+    sorted_times = np.array(sorted(times))
+    places = [
+        place for place in walk.places(snapshot, "logs", asked) if _may_hold(snapshot, place, sorted_times)
+    ]
+    found = [_chosen(snapshot.hot.logs, asked, wanted), *snapshot.footers.each(read, places)]
+    found = [table for table in found if len(table)]
     schema = plain_schema(table.schema for table in found)
     return pa.concat_tables([aligned(table, schema) for table in found])
 
 
-def _may_hold(snapshot: Snapshot, place: walk.Place, times: list[int]) -> bool:
+def _may_hold(snapshot: Snapshot, place: walk.Place, times: npt.NDArray[np.int64]) -> bool:
     fact = snapshot.row_groups(place.segment).facts[place.row_groups[0]]
-    return any(fact["min_ns"] <= moment <= fact["max_ns"] for moment in times)
+    at = int(np.searchsorted(times, fact["min_ns"]))
+    return at < len(times) and bool(times[at] <= fact["max_ns"])
 
 
 def _chosen(table: pa.Table, asked: Conditions, wanted: set[tuple[Any, ...]]) -> pa.Table:
