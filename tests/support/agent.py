@@ -145,6 +145,7 @@ class FakeReceiver:
     logs: list[SentLog] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     # Gives (status, headers, body) for a request; None: the usual 200.
     answer: Callable[[str], tuple[int, Mapping[str, str], bytes] | None] = lambda path: None
 
@@ -197,6 +198,7 @@ def fake_receiver(port: int = 0) -> Iterator[FakeReceiver]:
                 self._reply(*other)
                 return
             receiver.bodies.append(body)
+            receiver.paths.append(self.path)
             receiver.headers.append({key.lower(): value for key, value in self.headers.items()})
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
@@ -323,6 +325,7 @@ def running(
     output: Path,
     port: int,
     folder: Path = APPS,
+    patience_s: float = PATIENCE_S,
 ) -> Iterator[App]:
     """Starts the command and waits until something listens on the port; stops its whole process group."""
     with output.open("w") as log:
@@ -337,7 +340,7 @@ def running(
         )
     app = App(process=process, port=port, output=output)
     try:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while not _listens(port):
             assert process.poll() is None, f"it ended with {process.returncode}: {app.said()}"
             assert time.monotonic() < deadline, f"it does not listen: {app.said()}"
