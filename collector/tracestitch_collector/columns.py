@@ -6,6 +6,9 @@ A table has the fixed columns of its schema, then one column per attribute key a
 `attr.d.<key>` (double), `attr.b.<key>` (bool); null where the row has no such attribute. What does not fit
 (arrays, kvlists, bytes, empty values, the second value of a repeated key, keys beyond the cap) is in
 `attributes_other`: a JSON list of [key, value] pairs in their order, values in the form of `value_text`.
+
+Columns in REPEATING may come as dictionaries of their type: nobody should copy a resource of half a kilobyte for
+every row.
 """
 
 from __future__ import annotations
@@ -61,6 +64,8 @@ SPANS = pa.schema(
         ("attributes_other", pa.string()),
     ]
 )
+
+REPEATING = ("request_digest", "service_name", "environment", "resource", "scope")
 
 LOGS = pa.schema(
     [

@@ -1,10 +1,11 @@
-"""The attributes of one table while it is being decoded: a sparse column per key and type, and the pairs that
-have no column. Pairs are recognised by their bytes, so that a repeated one is decoded once.
+"""The attributes of one table while it is being decoded. Pairs are recognised by their bytes: a pair that comes
+again is written down as its number, and the numbers become a column per key and type all at once, in `tables.py`.
+What has no column is kept as pairs.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from tracestitch_collector.columns import MAX_ATTRIBUTE_COLUMNS
 from tracestitch_collector.decode.cuts import SHORT_BYTES, Cuts
@@ -15,9 +16,15 @@ from tracestitch_collector.model import AttributeValue
 LETTERS: Final[dict[type, str]] = {str: "s", int: "i", float: "d", bool: "b"}
 """The type letter of a value that has a column."""
 MAX_CACHED: Final = 20_000
+MAX_CACHED_OF_KEY: Final = 5_000
+"""Keys whose values seldom repeat must not push the others out."""
 MAX_CACHED_BYTES: Final = 160
 """Of one pair; longer ones seldom repeat."""
 MAX_KEYS: Final = 4 * MAX_ATTRIBUTE_COLUMNS
+
+NUMBER_BYTES: Final = 4
+ROW_END: Final = b"\xff\xff\xff\xff"
+"""Stands in the stream after the pairs of each row."""
 
 
 class Key:
@@ -36,66 +43,105 @@ class Key:
 
 
 class Column:
-    """Rows that have a value, ascending, and their values."""
+    """What the rows of one key and type hold: values that come again, and values of this table alone."""
 
-    __slots__ = ("letter", "name", "rows", "values")
+    __slots__ = ("letter", "loose", "name", "number", "values")
 
-    def __init__(self, name: str, letter: str) -> None:
+    def __init__(self, name: str, letter: str, number: int) -> None:
         self.name = name
         self.letter = letter
-        self.rows: list[int] = []
+        self.number = number
         self.values: list[Any] = []
+        self.loose: list[Any] = []
 
 
-Known: TypeAlias = tuple[Key, list[int], list[Any], Any]
-"""A pair's key, its column's rows and values, and its value."""
+class Pair:
+    """A key and a value that were seen before."""
+
+    __slots__ = ("key", "number", "value")
+
+    def __init__(self, key: Key, number: bytes, value: AttributeValue) -> None:
+        self.key = key
+        self.number = number
+        self.value = value
+
+
+class Numbers:
+    """Which column each number means, and which of the column's values. A number is written as four bytes."""
+
+    def __init__(self, first: int, step: int) -> None:
+        self._first = first
+        self._step = step
+        self.columns: list[int] = []
+        self.places: list[int] = []
+
+    def new(self, column: int, place: int) -> bytes:
+        number = self._first + self._step * len(self.columns)
+        self.columns.append(column)
+        self.places.append(place)
+        return number.to_bytes(NUMBER_BYTES, "little")
+
+    def index(self, number: bytes) -> int:
+        """Where it stands in the lists; less than 0 or beyond their end where it is none of these."""
+        return (int.from_bytes(number, "little") - self._first) * self._step
 
 
 class Attributes:
     def __init__(self, cuts: Cuts) -> None:
         self._cuts = cuts
-        self.known: dict[bytes, Known] = {}
+        self.known: dict[bytes, Pair] = {}
+        self.stream: list[bytes] = []
+        """For every row the numbers of its pairs, then ROW_END."""
         self.columns: list[Column] = []
+        self.kept = Numbers(0, 1)
+        """Numbers of values that come again, from 0 up."""
+        self.loose = Numbers(2**32 - 2, -1)
+        """Numbers of values of this table alone, from below ROW_END down."""
         self.other: dict[int, list[tuple[str, AttributeValue]]] = {}
         self._keys: dict[str, Key] = {}
         self._renamed: dict[bytes, tuple[str, AttributeValue, tuple[tuple[str, AttributeValue], ...]]] = {}
 
     def begin(self) -> None:
         """Empties the columns for the next table. What was learned about pairs stays, within bounds."""
-        if len(self.columns) >= MAX_ATTRIBUTE_COLUMNS or len(self._keys) > MAX_KEYS:
+        if (
+            len(self.columns) >= MAX_ATTRIBUTE_COLUMNS
+            or len(self._keys) > MAX_KEYS
+            or len(self.kept.columns) >= MAX_CACHED
+        ):
             self.columns, self._keys, self.known = [], {}, {}
-        self.other = {}
+            self.kept = Numbers(0, 1)
+        self.other, self.stream = {}, []
+        self.loose = Numbers(2**32 - 2, -1)
         for column in self.columns:
-            column.rows.clear()
-            column.values.clear()
+            column.loose = []
         for key in self._keys.values():
             key.row = key.old_row = -1
 
-    def add(self, pair: bytes, row: int) -> None:
+    def add(self, raw: bytes, row: int) -> None:
         """Puts a KeyValue that is not among the known ones into its column."""
-        renamed = self._renamed.get(pair)
+        renamed = self._renamed.get(raw)
         if renamed is None:
-            name, value = key_value(pair, 0, len(pair))
-            if len(pair) > SHORT_BYTES:
+            name, value = key_value(raw, 0, len(raw))
+            if len(raw) > SHORT_BYTES:
                 name, value = self._cuts.pair(name, value)
             parts = stable(name, value)
             if not parts:
-                self._put(name, value, row, pair)
+                self._put(name, value, row, raw)
                 return
             renamed = (name, value, parts)
-            if len(pair) <= MAX_CACHED_BYTES:
+            if len(raw) <= MAX_CACHED_BYTES:
                 if len(self._renamed) >= MAX_CACHED:
                     self._renamed.clear()
-                self._renamed[pair] = renamed
+                self._renamed[raw] = renamed
         name, value, parts = renamed
         for new_name, new_value in parts:
             self._put_renamed(name, value, new_name, new_value, row)
 
-    def again(self, known: Known, row: int) -> None:
+    def again(self, pair: Pair, row: int) -> None:
         """A known pair whose key was already seen in this row."""
-        self._put(known[0].name, known[3], row, b"")
+        self._put(pair.key.name, pair.value, row, b"")
 
-    def _put(self, name: str, value: AttributeValue, row: int, pair: bytes) -> None:
+    def _put(self, name: str, value: AttributeValue, row: int, raw: bytes) -> None:
         key = self._key(name)
         if key.row == row:
             if key.old_row != row:
@@ -106,13 +152,22 @@ class Attributes:
         column = self._column(key, value)
         if column is None:
             self._put_other(name, value, row)
-            return
-        column.rows.append(row)
-        column.values.append(value)
-        if pair and len(pair) <= MAX_CACHED_BYTES:
-            if len(self.known) >= MAX_CACHED:
-                self.known.clear()
-            self.known[pair] = (key, column.rows, column.values, value)
+        elif raw and self._comes_again(column, raw):
+            column.values.append(value)
+            number = self.kept.new(column.number, len(column.values) - 1)
+            self.known[raw] = Pair(key, number, value)
+            self.stream.append(number)
+        else:
+            column.loose.append(value)
+            self.stream.append(self.loose.new(column.number, len(column.loose) - 1))
+
+    def _comes_again(self, column: Column, raw: bytes) -> bool:
+        """Whether the pair is worth remembering."""
+        return (
+            len(raw) <= MAX_CACHED_BYTES
+            and len(self.kept.columns) < MAX_CACHED
+            and len(column.values) < MAX_CACHED_OF_KEY
+        )
 
     def _put_renamed(
         self, old_name: str, old_value: AttributeValue, name: str, value: AttributeValue, row: int
@@ -127,23 +182,45 @@ class Attributes:
     def _put_old(self, name: str, value: AttributeValue, row: int) -> None:
         # An old attribute that has two new names comes here twice.
         key = self._key(name)
-        if key.row == row and any(
-            column.rows and column.rows[-1] == row and column.values[-1] == value
-            for column in key.columns.values()
-        ):
+        at = self._place_of(key)
+        if key.row == row and at >= 0 and self._value_at(at) == value:
             return
         self._put(name, value, row, b"")
 
     def _take_back(self, key: Key, row: int) -> None:
         """Moves the row's value to the old name it came under, to make room for one sent under the new name."""
-        for column in key.columns.values():
-            if column.rows and column.rows[-1] == row:
-                column.rows.pop()
-                column.values.pop()
+        at = self._place_of(key)
+        if at >= 0:
+            del self.stream[at]
         if row in self.other:
             self.other[row] = [item for item in self.other[row] if item[0] != key.name]
         key.old_row = -1
         self._put_old(key.old_name, key.old_value, row)
+
+    def _place_of(self, key: Key) -> int:
+        """Where in the stream the key's value of the row under way stands; -1 where there is none."""
+        wanted = {column.number for column in key.columns.values()}
+        for at in range(len(self.stream) - 1, -1, -1):
+            if self.stream[at] == ROW_END:
+                break
+            if self._meaning(at)[0] in wanted:
+                return at
+        return -1
+
+    def _meaning(self, at: int) -> tuple[int, int, bool]:
+        """Column and place of the number there in the stream, and whether it is one of this table alone."""
+        number = self.stream[at]
+        index = self.kept.index(number)
+        if index < len(self.kept.columns):
+            return self.kept.columns[index], self.kept.places[index], False
+        index = self.loose.index(number)
+        return self.loose.columns[index], self.loose.places[index], True
+
+    def _value_at(self, at: int) -> AttributeValue:
+        number, place, is_loose = self._meaning(at)
+        column = self.columns[number]
+        value: AttributeValue = column.loose[place] if is_loose else column.values[place]
+        return value
 
     def _key(self, name: str) -> Key:
         key = self._keys.get(name)
@@ -157,7 +234,8 @@ class Attributes:
             return None
         column = key.columns.get(letter)
         if column is None and len(self.columns) < MAX_ATTRIBUTE_COLUMNS:
-            column = key.columns[letter] = Column(f"attr.{letter}.{key.name}", letter)
+            column = Column(f"attr.{letter}.{key.name}", letter, len(self.columns))
+            key.columns[letter] = column
             self.columns.append(column)
         return column
 

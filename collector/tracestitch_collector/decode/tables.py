@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,43 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tracestitch_collector.columns import ATTRIBUTE_TYPES, LOGS, SPANS
-from tracestitch_collector.decode.attributes import Attributes, Column
+from tracestitch_collector.decode.attributes import ROW_END, Attributes
 from tracestitch_collector.decode.cuts import LIMITS, Cuts
 from tracestitch_collector.decode.events import json_text, other_text
 from tracestitch_collector.decode.values import INT64_MAX, text
-from tracestitch_collector.decode.wire import LogRows, Rows, SpanRows
+from tracestitch_collector.decode.wire import IDS, TIMES, LogRows, Rows, SpanRows
+
+_IDS = np.dtype(
+    {
+        "names": [name for name, _, _ in IDS],
+        "formats": [f"V{size}" for _, _, size in IDS],
+        "offsets": [at for _, at, _ in IDS],
+        "itemsize": 28,
+    }
+)
+_TIMES = np.dtype(
+    {
+        "names": [name for name, _ in TIMES],
+        "formats": ["<u8" for _ in TIMES],
+        "offsets": [at for _, at in TIMES],
+        "itemsize": 18,
+    }
+)
+_ROW_END = int.from_bytes(ROW_END, "little", signed=True)
 
 
 def spans_table(rows: SpanRows, requests: Sequence[tuple[bytes, int, int]]) -> pa.Table:
     """`requests` are (digest, received_ns, rows) in the order in which they were decoded."""
     count = rows.count
-    starts, ends = _times(rows.starts), _times(rows.ends)
+    starts, ends = _starts_and_ends(rows.times)
+    ids = np.frombuffer(b"".join(rows.ids), _IDS)
+    parents = np.frombuffer(b"".join(rows.parent_ids), "<u8")
     columns = {
         **_origin(rows, requests),
-        "trace_id": _ids(rows.trace_ids, 16),
-        "span_id": _ids(rows.span_ids, 8),
-        "parent_span_id": pa.array(rows.parent_ids, pa.binary(8)),
+        "trace_id": _fixed(ids["trace_id"].tobytes(), 16),
+        "span_id": _fixed(ids["span_id"].tobytes(), 8),
+        "parent_span_id": _fixed(parents.tobytes(), 8, absent=parents == 0),
+        "flags": pa.array(np.frombuffer(b"".join(rows.flags), "<u4")),
         "trace_state": _texts(rows.trace_states, count, ""),
         "name": _utf8(rows.names, "name", rows.cuts),
         "kind": pa.array(rows.kinds, pa.int8()),
@@ -58,6 +79,7 @@ def logs_table(rows: LogRows, requests: Sequence[tuple[bytes, int, int]]) -> pa.
         "body": pa.array(rows.bodies, pa.string()),
         "body_is_text": pa.array(is_text),
         "event_name": _texts(rows.event_names, count, ""),
+        "flags": _numbers(rows.flags, count, np.uint32),
         "trace_id": pa.array(rows.trace_ids, pa.binary(16)),
         "span_id": pa.array(rows.span_ids, pa.binary(8)),
     }
@@ -68,20 +90,20 @@ def _origin(rows: Rows, requests: Sequence[tuple[bytes, int, int]]) -> dict[str,
     """The columns that say from where and with what a row came."""
     sizes = [size for _, _, size in requests]
     received = np.repeat(np.array([moment for _, moment, _ in requests], np.int64), sizes)
-    digests = np.repeat(np.frombuffer(b"".join(digest for digest, _, _ in requests), "V16"), sizes)
+    digests = _fixed(b"".join(digest for digest, _, _ in requests), 16)
+    places = np.repeat(np.arange(len(requests), dtype=np.int32), sizes)
     numbers = [np.arange(size, dtype=np.int32) for size in sizes]
     resources = np.repeat(np.array(rows.group_resources, np.int32), rows.group_sizes)
     scopes = np.repeat(np.array(rows.group_scopes, np.int32), rows.group_sizes)
     origins = rows.origins
     return {
-        "request_digest": _fixed(digests.tobytes(), 16),
+        "request_digest": pa.DictionaryArray.from_arrays(pa.array(places), digests),
         "request_index": pa.array(np.concatenate(numbers) if numbers else np.empty(0, np.int32)),
         "received_ns": pa.array(received),
         "service_name": _repeated(resources, origins.services),
         "environment": _repeated(resources, origins.environments),
         "resource": _repeated(resources, origins.resources),
         "scope": _repeated(scopes, origins.scopes),
-        "flags": _numbers(rows.flags, rows.count, np.uint32),
         "dropped_attributes_count": _numbers(rows.dropped_attributes, rows.count, np.uint32),
         "attributes_other": _texts(
             {row: other_text(pairs) for row, pairs in rows.attributes.other.items()}, rows.count, None
@@ -90,22 +112,48 @@ def _origin(rows: Rows, requests: Sequence[tuple[bytes, int, int]]) -> dict[str,
 
 
 def _table(schema: pa.Schema, columns: dict[str, Any], attributes: Attributes, count: int) -> pa.Table:
-    fixed = pa.table([columns[name] for name in schema.names], schema=schema)
-    used = [column for column in attributes.columns if column.rows]
-    arrays = fixed.columns + [_attribute(column, count) for column in used]
-    return pa.table(arrays, names=schema.names + [column.name for column in used])
+    fields = [pa.field(name, columns[name].type) for name in schema.names]
+    arrays = [columns[name] for name in schema.names]
+    for name, values in _attribute_columns(attributes, count):
+        fields.append(pa.field(name, values.type))
+        arrays.append(values)
+    return pa.table(arrays, schema=pa.schema(fields))
 
 
-def _attribute(column: Column, count: int) -> pa.Array:
-    values = pa.array(column.values, ATTRIBUTE_TYPES[column.letter])
-    return values if len(column.rows) == count else _spread(values, column.rows, count)
+def _attribute_columns(attributes: Attributes, count: int) -> Iterator[tuple[str, pa.Array]]:
+    """The stream of numbers, sorted into the columns that they belong to."""
+    stream = np.frombuffer(b"".join(attributes.stream), "<i4")
+    is_end = stream == _ROW_END
+    is_pair = ~is_end
+    rows = np.cumsum(is_end, dtype=np.int32)[is_pair]
+    numbers = stream[is_pair]
+    # Those of this table alone stand behind the others: they count from below ROW_END down.
+    kept = len(attributes.kept.columns)
+    numbers = np.where(numbers >= 0, numbers, kept + _ROW_END - 1 - numbers)
+    columns = np.array(attributes.kept.columns + attributes.loose.columns, np.int16)[numbers]
+    places = np.array(attributes.kept.places + attributes.loose.places, np.int32)
+    order = np.argsort(columns, kind="stable")
+    bounds = np.searchsorted(columns[order], np.arange(len(attributes.columns) + 1))
+    for column, begin, end in zip(attributes.columns, bounds, bounds[1:], strict=False):
+        if begin < end:
+            chosen = order[begin:end]
+            number = numbers[chosen]
+            place = places[number] + np.where(number >= kept, len(column.values), 0)
+            values = pa.array(column.values + column.loose, ATTRIBUTE_TYPES[column.letter])
+            yield column.name, _spread(values, place, rows[chosen], count)
 
 
-def _spread(values: pa.Array, rows: list[int], count: int) -> pa.Array:
-    """The values at their rows, null elsewhere."""
-    indices = np.full(count, -1, np.int32)
-    indices[rows] = np.arange(len(rows), dtype=np.int32)
-    return values.take(pa.array(indices, mask=indices < 0))
+def _spread(
+    values: pa.Array, places: npt.NDArray[np.int_], rows: npt.NDArray[np.int32], count: int
+) -> pa.Array:
+    """The values at these places in these rows, null elsewhere."""
+    if len(rows) == count:
+        return values.take(pa.array(places))
+    indices = np.zeros(count, places.dtype)
+    indices[rows] = places
+    is_absent = np.ones(count, np.bool_)
+    is_absent[rows] = False
+    return values.take(pa.array(indices, mask=is_absent))
 
 
 def _texts(values: Mapping[int, str], count: int, default: str | None) -> pa.Array:
@@ -126,24 +174,32 @@ def _numbers(values: Mapping[int, int], count: int, kind: type[np.generic]) -> p
     return pa.array(column)
 
 
-def _repeated(codes: npt.NDArray[np.int32], texts: list[str]) -> pa.Array:
-    return pa.array(texts, pa.string()).take(pa.array(codes))
+def _repeated(codes: npt.NDArray[np.int32], texts: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(texts, pa.string()))
+
+
+def _starts_and_ends(raw: list[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    both = np.frombuffer(b"".join(raw), _TIMES)
+    return _clamped(both["start"]), _clamped(both["end"])
 
 
 def _times(raw: list[bytes]) -> npt.NDArray[np.int64]:
-    """Unsigned times, clamped to what a signed column holds."""
-    unsigned = np.frombuffer(b"".join(raw), np.dtype("<u8"))
+    return _clamped(np.frombuffer(b"".join(raw), np.dtype("<u8")))
+
+
+def _clamped(unsigned: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Unsigned times, as far as a signed column holds them."""
     clamped: npt.NDArray[np.int64] = np.minimum(unsigned, np.uint64(INT64_MAX)).astype(np.int64)
     return clamped
 
 
-def _ids(raw: list[bytes], size: int) -> pa.Array:
-    return _fixed(b"".join(raw), size)
-
-
-def _fixed(content: bytes, size: int) -> pa.Array:
+def _fixed(content: bytes, size: int, absent: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """Values of one size that follow each other; null where they are said to be absent."""
+    validity = None
+    if absent is not None and absent.any():
+        validity = pa.py_buffer(np.packbits(~absent, bitorder="little").tobytes())
     return pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(size), len(content) // size, [None, pa.py_buffer(content)]
+        pa.binary(size), len(content) // size, [validity, pa.py_buffer(content)]
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tracestitch_collector.columns import value_text
-from tracestitch_collector.decode.attributes import Attributes
+from tracestitch_collector.decode.attributes import ROW_END, Attributes
 from tracestitch_collector.decode.cuts import ATTRIBUTE_BYTES, EVENT_BYTES, LIMITS
 from tracestitch_collector.decode.events import event, left_out_event, link
 from tracestitch_collector.decode.origins import Origins
@@ -18,6 +18,13 @@ from tracestitch_collector.model import AttributeValue
 
 BODY: Final = LIMITS["body"]
 NO_ID: Final = frozenset((b"", bytes(8), bytes(16)))
+IDS: Final = (("trace_id", 2, 16), ("span_id", 20, 8))
+"""Where each of the ids stands among 28 bytes, and how long it is: as the fields of a span, tags and all."""
+TIMES: Final = (("start", 1), ("end", 10))
+"""The same of the times among 18 bytes."""
+NO_TIMES: Final = b"\x39" + bytes(8) + b"\x41" + bytes(8)
+NO_PARENT: Final = bytes(8)
+NO_FLAGS: Final = bytes(4)
 
 
 class Rows:
@@ -33,13 +40,12 @@ class Rows:
         self.group_resources: list[int] = []
         self.group_scopes: list[int] = []
         self.dropped_attributes: dict[int, int] = {}
-        self.flags: dict[int, int] = {}
 
     def begin(self) -> None:
         self.count = 0
         self.attributes.begin()
         self.group_sizes, self.group_resources, self.group_scopes = [], [], []
-        self.dropped_attributes, self.flags = {}, {}
+        self.dropped_attributes = {}
 
     def item(self, buffer: bytes, at: int, end: int) -> None:
         raise NotImplementedError
@@ -112,14 +118,15 @@ class SpanRows(Rows):
         self._clear()
 
     def _clear(self) -> None:
-        self.trace_ids: list[bytes] = []
-        self.span_ids: list[bytes] = []
-        self.parent_ids: list[bytes | None] = []
+        self.ids: list[bytes] = []
+        """IDS of each: what always stands side by side is one object."""
+        self.parent_ids: list[bytes] = []
+        """NO_PARENT for a root."""
         self.names: list[bytes] = []
         self.kinds: list[int] = []
-        self.starts: list[bytes] = []
-        """Times stay eight bytes each until they are made a column."""
-        self.ends: list[bytes] = []
+        self.times: list[bytes] = []
+        """TIMES of each."""
+        self.flags: list[bytes] = []
         self.status_codes: dict[int, int] = {}
         self.messages: dict[int, str] = {}
         self.trace_states: dict[int, str] = {}
@@ -139,10 +146,9 @@ class SpanRows(Rows):
             at, end = 0, len(buffer)
         row = self.count
         attributes = self.attributes
-        known = attributes.known
-        trace_id = span_id = name = b""
-        parent: bytes | None = None
-        start = stop = bytes(8)
+        known, stream = attributes.known, attributes.stream
+        ids = trace_id = span_id = name = b""
+        parent, times, flags = NO_PARENT, NO_TIMES, NO_FLAGS
         kind = 0
         while at < end:
             tag = buffer[at]
@@ -151,29 +157,42 @@ class SpanRows(Rows):
                 length = buffer[at - 1]
                 if length > 127:
                     length, at = varint(buffer, at - 1)
-                pair = buffer[at : at + length]
+                raw = buffer[at : at + length]
                 at += length
-                found = known.get(pair)
-                if found is None:
-                    attributes.add(pair, row)
+                pair = known.get(raw)
+                if pair is None:
+                    attributes.add(raw, row)
+                elif pair.key.row == row:
+                    attributes.again(pair, row)
                 else:
-                    key, rows, values, value = found
-                    if key.row == row:
-                        attributes.again(found, row)
-                    else:
-                        key.row = row
-                        rows.append(row)
-                        values.append(value)
+                    pair.key.row = row
+                    stream.append(pair.number)
             elif tag == 0x39:
-                start = buffer[at + 1 : at + 9]
-                at += 9
+                if at + 18 <= end and buffer[at + 9] == 0x41:
+                    times = buffer[at : at + 18]
+                    at += 18
+                else:
+                    times = buffer[at : at + 9] + times[9:]
+                    at += 9
             elif tag == 0x41:
-                stop = buffer[at + 1 : at + 9]
+                times = times[:9] + buffer[at : at + 9]
                 at += 9
             elif tag == 0x0A:
-                trace_id = buffer[at + 2 : at + 2 + buffer[at + 1]]
-                at += 2 + buffer[at + 1]
+                if (
+                    at + 28 <= end
+                    and buffer[at + 1] == 16
+                    and buffer[at + 18] == 0x12
+                    and buffer[at + 19] == 8
+                ):
+                    ids = buffer[at : at + 28]
+                    at += 28
+                else:
+                    ids = b""
+                    trace_id = buffer[at + 2 : at + 2 + buffer[at + 1]]
+                    at += 2 + buffer[at + 1]
             elif tag == 0x12:
+                if ids:
+                    trace_id, ids = ids[2:18], b""
                 span_id = buffer[at + 2 : at + 2 + buffer[at + 1]]
                 at += 2 + buffer[at + 1]
             elif tag == 0x22:
@@ -185,19 +204,22 @@ class SpanRows(Rows):
                 at += length
             elif tag == 0x30:
                 kind, at = varint(buffer, at + 1)
+            elif tag == 0x85 and buffer[at + 1] == 0x01:
+                flags = buffer[at + 2 : at + 6]
+                at += 6
             else:
                 at = self._rare(buffer, at, end, row)
-        if at != end or len(trace_id) != 16 or len(span_id) != 8:
+        if not ids:
+            ids = b"\x0a\x10" + trace_id + b"\x12\x08" + span_id
+        if at != end or len(ids) != 28 or len(times) != 18 or len(flags) != 4:
             raise MalformedError("a span ends in the middle of a field or has an id of the wrong length")
-        if parent is not None and (parent in NO_ID or len(parent) != 8):
-            parent = None
-        self.trace_ids.append(trace_id)
-        self.span_ids.append(span_id)
-        self.parent_ids.append(parent)
+        self.ids.append(ids)
+        self.parent_ids.append(parent if len(parent) == 8 else NO_PARENT)
         self.names.append(name)
         self.kinds.append(kind if kind < 6 else 0)
-        self.starts.append(start)
-        self.ends.append(stop)
+        self.times.append(times)
+        self.flags.append(flags)
+        stream.append(ROW_END)
         self.count = row + 1
 
     def _rare(self, buffer: bytes, at: int, end: int, row: int) -> int:
@@ -206,9 +228,6 @@ class SpanRows(Rows):
             at, stop = span_of(buffer, at + 1, end)
             self._status(buffer, at, stop, row)
             return stop
-        if tag == 0x85 and buffer[at + 1] == 0x01:
-            self.flags[row] = int.from_bytes(buffer[at + 2 : at + 6], "little")
-            return at + 6
         if tag == 0x5A:
             at, stop = span_of(buffer, at + 1, end)
             if self._has_room(row, stop - at):
@@ -270,6 +289,7 @@ class LogRows(Rows):
         self.trace_ids: list[bytes | None] = []
         self.span_ids: list[bytes | None] = []
         self.event_names: dict[int, str] = {}
+        self.flags: dict[int, int] = {}
 
     def begin(self) -> None:
         super().begin()
@@ -324,18 +344,18 @@ class LogRows(Rows):
         self._body(body, row)
         self.trace_ids.append(None if trace_id in NO_ID or len(trace_id) != 16 else trace_id)
         self.span_ids.append(None if span_id in NO_ID or len(span_id) != 8 else span_id)
+        self.attributes.stream.append(ROW_END)
         self.count = row + 1
 
-    def _attribute(self, pair: bytes, row: int) -> None:
-        found = self.attributes.known.get(pair)
-        if found is None:
-            self.attributes.add(pair, row)
-        elif found[0].row == row:
-            self.attributes.again(found, row)
+    def _attribute(self, raw: bytes, row: int) -> None:
+        pair = self.attributes.known.get(raw)
+        if pair is None:
+            self.attributes.add(raw, row)
+        elif pair.key.row == row:
+            self.attributes.again(pair, row)
         else:
-            found[0].row = row
-            found[1].append(row)
-            found[2].append(found[3])
+            pair.key.row = row
+            self.attributes.stream.append(pair.number)
 
     def _body(self, body: AttributeValue, row: int) -> None:
         if isinstance(body, str):
