@@ -123,7 +123,7 @@ def _describing_async(original: Any) -> Callable[..., Any]:
 
 
 def _describe(call: ServerCall, request: Any, response: Any) -> None:
-    _introduce()
+    introduce()
     match = getattr(request, "resolver_match", None)
     if match is not None:
         view = _VIEWS.location(match.func, request.method or "GET")
@@ -155,7 +155,7 @@ def _end_with(call: ServerCall, response: Any) -> None:
 
 
 @lru_cache(maxsize=1)
-def _introduce() -> None:
+def introduce() -> None:
     """Learns from the settings, which the app has loaded by now, what its own packages are."""
     from django.conf import settings
 

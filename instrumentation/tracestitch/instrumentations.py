@@ -49,6 +49,8 @@ INSTRUMENTATIONS = (
         "django", "django.contrib.contenttypes.fields", "tracestitch.django_relations", "patch_generic"
     ),
     Instrumentation("django", "rest_framework.views", "tracestitch.django", "patch_rest_framework"),
+    Instrumentation("commands", "django.core.management.base", "tracestitch.commands", "patch_django"),
+    Instrumentation("commands", "flask.cli", "tracestitch.commands", "patch_flask"),
     Instrumentation("django", "django.utils.autoreload", "tracestitch.reloaders", "patch_django"),
     Instrumentation("flask", "werkzeug._reloader", "tracestitch.reloaders", "patch_werkzeug"),
     Instrumentation("flask", "flask.app", "tracestitch.flask", "patch_flask"),

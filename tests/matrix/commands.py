@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.matrix.cell import DEVELOPMENT, Cell, Place
 from tests.matrix.serving import DJANGO, database
+from tests.support.agent import line_of
 from tests.support.server import eventually
 
 
@@ -39,12 +40,16 @@ def plain(text: str) -> str:
 
 
 def manage(place: Place) -> None:
-    """Queries outside a request or task are no spans; log records arrive."""
+    """One span of the command, beneath it its query with the line; its log records are in the trace."""
     done = both(place, "python", "manage.py", "count_items")
     assert (done.returncode, done.stdout) == (0, "1 items\n")
     records = eventually(lambda: place.readings.logs(place.service))
     assert [record.body for record in records] == ["there are 1"]
-    assert place.readings.spans(place.service) == []
+    command, query = sorted(place.readings.spans(place.service), key=lambda span: span.parent_span_id)
+    assert (command.name, command.parent_span_id) == ("manage.py count_items", "")
+    assert (query.parent_span_id, records[0].trace_id) == (command.span_id, command.trace_id)
+    source = DJANGO.folder / "shop" / "management" / "commands" / "count_items.py"
+    assert query.attributes["code.line.number"] == line_of(source, "# the command's query")
 
 
 def manage_check(place: Place) -> None:
