@@ -86,3 +86,18 @@ def test_a_rare_value_is_found_among_many_segments_wherever_it_stands(tmp_path: 
         str(record.body) for record in store.search_logs(LogQuery(window=ALWAYS, text="INE 17")).records
     ] == ["line 17"]
     store.close()
+
+
+def test_facts_that_are_damaged_or_of_another_format_hide_nothing(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path, write=True, clock=lambda: BASE_NS + 60 * SECOND)
+    store.write(batch([span(attributes={"k": "v"})]))
+    store.sync()
+    store.close()
+    (path,) = tmp_path.glob("segments/*.spans.facts")
+    whole = path.read_bytes()
+    asked = TraceQuery(window=ALWAYS, attributes=(AttributeFilter(key="k", operator="=", value="v"),))
+    for content in (whole, whole[:-1], b"", whole[:40] + bytes(40) + whole[80:], None):
+        path.unlink() if content is None else path.write_bytes(content)
+        reader = EmbeddedStore(tmp_path, write=False)
+        assert len(reader.search(asked).traces) == 1
+        reader.close()

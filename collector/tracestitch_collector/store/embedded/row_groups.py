@@ -27,6 +27,8 @@ FACT = np.dtype(
     ]
 )
 CHECKSUM_BYTES = 4
+FORMAT = 3
+"""Where the checksum begins: raise it with every change of what terms there are, and older files tell nothing."""
 COUNT = np.dtype("<u4")
 
 
@@ -63,7 +65,7 @@ def write(path: Path, facts: Sequence[Fact]) -> None:
         *(fact.bloom.tobytes() for fact in facts),
     ]
     content = b"".join(parts)
-    path.write_bytes(content + crc32(content).to_bytes(CHECKSUM_BYTES, "little"))
+    path.write_bytes(content + crc32(content, FORMAT).to_bytes(CHECKSUM_BYTES, "little"))
 
 
 class RowGroups:
@@ -109,4 +111,4 @@ def _sound(path: Path) -> npt.NDArray[np.uint8] | None:
         return None
     written = int.from_bytes(content[size:].tobytes(), "little")
     plain = np.asarray(content[:size])
-    return plain if crc32(plain.data) == written else None
+    return plain if crc32(plain.data, FORMAT) == written else None
