@@ -8,12 +8,14 @@ import gc
 import logging
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
+from importlib.metadata import version
 
 import prometheus_client
 import uvicorn
@@ -29,7 +31,7 @@ from tracestitch_collector.receive.http import OtlpApp
 from tracestitch_collector.receive.intake import Intake
 from tracestitch_collector.receive.protocol import protocol_class
 from tracestitch_collector.receive.side import PATHS, settings_key, side_app
-from tracestitch_collector.settings import Settings
+from tracestitch_collector.settings import PART_VARIABLE, Settings
 from tracestitch_collector.sockets import bind, inherited, port_of
 from tracestitch_collector.status import STORE_AWAY, Report, StatusFile, read_one
 
@@ -99,7 +101,19 @@ class Receiver:
             self._log.trouble,
             self._store_away,
             lambda accept: exposed(self.counters, socket_path, accept),
+            self._about,
         )
+
+    def _about(self) -> dict[str, object]:
+        """The dashboard is named only where it runs beside this process."""
+        settings = self._settings
+        known: dict[str, object] = {"version": version("tracestitch"), "time_ns": time.time_ns()}
+        with contextlib.suppress(OSError):
+            disk = shutil.disk_usage(settings.data)
+            known |= {"disk_free_bytes": disk.free, "disk_total_bytes": disk.total}
+        if os.environ.get(PART_VARIABLE, "all") == "all":
+            known |= {"dashboard": settings.public_url, "dashboard_port": settings.dashboard_port}
+        return known
 
     def _store_away(self) -> str:
         """As the pipeline says; it is the one who knows."""

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, MutableMapping
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import NoReturn
@@ -24,17 +25,19 @@ HELP = """\
 Tracestitch: one request seen across Django and Flask services, with its pitfalls found.
 
 usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COMMAND…
+       tracestitch doctor [-- COMMAND…]
        tracestitch serve | check | trace | traces | logs | findings | services | elasticsearch …
        tracestitch --version
 
   run             starts any Python command with the agent (part of the base install)
+  doctor          finds out why nothing arrives, or why a command is not observed (base install too)
   serve           starts collector and dashboard on this machine; prints their addresses when ready
   check           evaluates the pitfall checks; exits 1 on findings: the gate for CI
   trace, traces, logs, findings, services
                   the dashboard's answers in a terminal
   elasticsearch   installs index templates in Elasticsearch
 
-`tracestitch COMMAND --help` tells the rest. All but `run` need: pip install 'tracestitch[server]'
+`tracestitch COMMAND --help` tells the rest. All but `run` and `doctor` need: pip install 'tracestitch[server]'
 
 In three lines:
 
@@ -91,7 +94,14 @@ def dispatch(arguments: list[str]) -> int:
         return 0
     if name == "run":
         return run(rest)
+    if name == "doctor":
+        return doctor(rest)
     return _other(name, rest)
+
+
+def doctor(arguments: list[str]) -> int:
+    """Loaded only where it is asked for: `run` is to start apps fast."""
+    return int(import_module("tracestitch.doctor.command").doctor(arguments))
 
 
 def _other(name: str, rest: list[str]) -> int:
@@ -100,7 +110,7 @@ def _other(name: str, rest: list[str]) -> int:
     }
     point = points.get(name)
     if point is None:
-        known = ", ".join(["run", *sorted(points)])
+        known = ", ".join(["run", "doctor", *sorted(points)])
         return _complain(f"there is no command {name!r}; there are: {known}. See tracestitch --help.")
     missing = [module for module in _SERVER_MODULES if find_spec(module) is None]
     if point.value.startswith("tracestitch_") and missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
@@ -22,10 +22,11 @@ def side_app(
     unready: Callable[[], str],
     store_away: Callable[[], str],
     exposed: Callable[[str], Awaitable[tuple[bytes, str]]],
+    about: Callable[[], Mapping[str, object]],
 ) -> FastAPI:
     """`unready` says why nothing can be accepted now, `store_away` why what is accepted waits in the log, each
     nothing when all is well; `exposed` is the text of /metrics and its
-    type for an Accept header."""
+    type for an Accept header; `about` is what `tracestitch doctor` asks: version, clock, dashboard, disk."""
     # Telemetry off: a collector that traced itself would never come to rest.
     app = FastAPI(
         openapi_url=None,
@@ -35,8 +36,8 @@ def side_app(
     )
 
     @app.get("/agent")
-    async def agent() -> dict[str, str]:
-        return {"settings_key": key}
+    async def agent() -> dict[str, object]:
+        return {"settings_key": key, **about()}
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:

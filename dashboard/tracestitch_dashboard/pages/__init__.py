@@ -7,6 +7,7 @@ from tracestitch_dashboard.pages import (
     arrival,
     finding,
     findings,
+    inventories,
     logs,
     overview,
     service,
@@ -32,4 +33,5 @@ FRAGMENTS: tuple[Fragment, ...] = (
     trace.ROWS,
     trace.PANEL,
     arrival.ARRIVAL,
+    inventories.INVENTORIES,
 )

@@ -1,0 +1,1 @@
+"""`tracestitch doctor`: why nothing arrives, in plain words, with the one thing to do about it."""
