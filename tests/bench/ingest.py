@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.bench.memory import family_rss
+from tests.bench.memory import family_cpu_s, family_rss
 from tests.bench.spans import SPANS_PER_REQUEST, Requests
 from tests.support.server import Server, serving
 from tracestitch_collector.store.embedded.layout import Layout
@@ -229,6 +229,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=20, help="length of each of the two runs")
+    parser.add_argument("--burst", type=float, default=0, help="length of the second, when it is to differ")
     parser.add_argument("--rate", type=float, default=20_000, help="spans per second of the first run")
     parser.add_argument(
         "--python",
@@ -259,8 +260,10 @@ def main() -> None:
             steady = under_load(server, options.seconds, options.rate, watch_and_probe)
         so_far = steady.spans + len(freshness.seconds) * SPANS_PER_REQUEST
         behind = seconds_until_stored(data, so_far)
-        burst = under_load(server, options.seconds, 0, watch)
+        before = family_cpu_s(server.process.pid)
+        burst = under_load(server, options.burst or options.seconds, 0, watch)
         drained = seconds_until_stored(data, so_far + burst.spans)
+        used = {name: cpu_s - before[name] for name, cpu_s in family_cpu_s(server.process.pid).items()}
         watch()
         print(f"baseline      google protobuf parse {parsed_us:.2f} µs per span")
         print(
@@ -284,6 +287,10 @@ def main() -> None:
             f"flat out      {burst.spans / burst.seconds:,.0f} spans/s acknowledged, "
             f"{burst.spans / (burst.seconds + drained):,.0f} spans/s stored, {dict(burst.refused) or 'none'} refused, "
             f"{burst.spans / (burst.seconds + drained) * parsed_us / 1e6:.2f} of the baseline's rate"
+        )
+        per_process = ", ".join(f"{name} {cpu_s / burst.spans * 1e6:.2f}" for name, cpu_s in used.items())
+        print(
+            f"processor     {sum(used.values()) / burst.spans * 1e6:.2f} s per million spans ({per_process})"
         )
         highest = max(memory, key=lambda moment: sum(moment.values()))
         shares = ", ".join(f"{program} {size / 1e6:.0f}" for program, size in highest.items())

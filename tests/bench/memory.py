@@ -1,17 +1,35 @@
-"""Memory of a process and everything it started, from /proc."""
+"""Memory and processor time of a process and everything it started, from /proc."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
 def family_rss(pid: int) -> dict[str, int]:
     """Resident bytes of the process and its descendants, by what they run."""
+    return {_program(member): _rss(member) for member in _family(pid)}
+
+
+def family_cpu_s(pid: int) -> dict[str, float]:
+    """Seconds of processor time that each of them has used."""
+    return {_program(member): _cpu_s(member) for member in _family(pid)}
+
+
+def _family(pid: int) -> list[int]:
     parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdecimal()}
     family = {pid}
     while grown := {child for child, parent in parents.items() if parent in family} - family:
         family |= grown
-    return {_program(member): _rss(member) for member in sorted(family)}
+    return sorted(family)
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _program(pid: int) -> str:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 
+from tracestitch_collector.columns import FINDINGS
 from tracestitch_collector.decode.decoder import Decoder
 from tracestitch_collector.decode.tables import spans_table
 from tracestitch_collector.log import LogWriter
@@ -78,7 +78,7 @@ def process(data: Path, stage: Stages) -> int:
         batch = Batch(
             spans=table,
             logs=empty,
-            findings=decoder_findings(),
+            findings=FINDINGS.empty_table(),
             start=portion.start,
             end=portion.end,
             digests=portion.digests,
@@ -95,12 +95,6 @@ def process(data: Path, stage: Stages) -> int:
                 store.sync()
     store.close()
     return rows
-
-
-def decoder_findings():  # type: ignore[no-untyped-def]
-    from tracestitch_collector.columns import FINDINGS
-
-    return FINDINGS.empty_table()
 
 
 def main() -> None:

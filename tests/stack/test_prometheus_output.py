@@ -59,6 +59,23 @@ def test_calls_are_counted_by_service_name_kind_and_status() -> None:
     }
 
 
+def test_texts_that_come_as_dictionaries_count_like_others() -> None:
+    rows = (
+        span(service_name="a"),
+        span(span_id=2, service_name=""),
+        span(span_id=3, service_name=None),
+        span(span_id=4),
+    )
+    plain = spans(*rows)
+    column = plain.column_names.index("service_name")
+    aggregators = Aggregator(), Aggregator()
+    aggregators[0].observe(plain, NO_LOGS, NO_FINDINGS)
+    encoded = plain.set_column(column, "service_name", plain["service_name"].dictionary_encode())
+    aggregators[1].observe(encoded, NO_LOGS, NO_FINDINGS)
+    counts = [values(each, "traces_span_metrics_calls_total", "service_name") for each in aggregators]
+    assert counts[0] == counts[1] == {("a",): 1, ("unknown_service",): 2, ("inventory",): 1}
+
+
 def test_a_duration_falls_into_the_first_bucket_that_holds_it() -> None:
     aggregator = Aggregator()
     durations = (5_000_000, 5_000_001, 60 * SECOND_NS, -7)

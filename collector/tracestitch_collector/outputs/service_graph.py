@@ -31,6 +31,11 @@ _HALF = pa.schema(
 )
 """One side of an edge that waits for the other."""
 
+_DATABASE = ("attr.s.db.namespace", "attr.s.db.system.name")
+_NEEDED = (
+    "service_name", "kind", "status_code", "trace_id", "span_id", "parent_span_id", "duration_ns", *_DATABASE,
+)  # fmt: skip
+
 _LABELS = ("client", "server", "connection_type")
 
 
@@ -48,6 +53,7 @@ class ServiceGraph:
         self._dropped = 0
 
     def observe(self, spans: pa.Table, now_ns: int) -> None:
+        spans = spans.select([name for name in _NEEDED if name in spans.column_names])
         kind = spans["kind"]
         calls = pc.is_in(kind, pa.array([CLIENT, PRODUCER], pa.int8()))
         database = _database(spans)
@@ -160,7 +166,7 @@ def _half(spans: pa.Table, id_column: str, messaging_kind: int, now_ns: int) -> 
     return pa.table(
         [
             pa.array(_keys(spans["trace_id"], spans[id_column])),
-            _service(spans),
+            _service(spans).cast(pa.string()),
             pc.equal(spans["kind"], messaging_kind),
             pc.equal(spans["status_code"], ERROR),
             spans["duration_ns"],
@@ -200,7 +206,5 @@ def _service(spans: pa.Table) -> pa.ChunkedArray:
 
 def _database(spans: pa.Table) -> pa.ChunkedArray | None:
     """The database's name, its system where it has none, null for other calls."""
-    columns = [
-        spans[name] for name in ("attr.s.db.namespace", "attr.s.db.system.name") if name in spans.column_names
-    ]
+    columns = [spans[name] for name in _DATABASE if name in spans.column_names]
     return pc.coalesce(*columns) if columns else None
