@@ -79,9 +79,7 @@ def _location_beneath(frame: FrameType | None) -> frames.CodeLocation | None:
 def fail(span: trace.Span, exception: BaseException, *errors_seen: BaseException | None) -> None:
     """The call failed; `errors_seen` are further exceptions that the user may catch in its place."""
     note_failure(span, exception)
-    for seen in (exception, *errors_seen):
-        if seen is not None:
-            swallowed.mark(seen)
+    swallowed.mark(*(seen for seen in (exception, *errors_seen) if seen is not None))
 
 
 def note_failure(span: trace.Span, exception: BaseException) -> None:

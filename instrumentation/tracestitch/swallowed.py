@@ -1,11 +1,11 @@
 """Failures that user code caught and told nobody about: only those of calls that left the process, since catching
-a KeyError is ordinary. It needs `sys.monitoring`, so on Python 3.11 nothing is watched and nothing is claimed.
+a KeyError is ordinary.
 
-A failed call leaves a mark on its exception. Each `except` that the exception reaches, of the user or of a library,
-takes the mark over; whoever holds it when the span ends is where the exception came to rest.
+A failed call leaves a mark on its exception. With `sys.monitoring` (Python 3.12) each `except` that the exception
+reaches, of the user or of a library, takes the mark over; whoever holds it when the span ends is where the exception
+came to rest. Without it `resting` tells so by where the exception dies.
 """
 
-import dis
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,11 +15,12 @@ from typing import Any
 
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import contexts, frames, scrub
+from tracestitch import clauses, contexts, frames, resting, scrub
 from tracestitch.safety import guard
 from tracestitch.spans import Span, SpanEvent
 
 EVENT = "tracestitch.exception.swallowed"
+TOLD_EVENT = "tracestitch.exception.told"
 LONGEST_MESSAGE = 1_000
 MOST_SPANS = 10_000
 MOST_PER_SPAN = 20
@@ -30,10 +31,11 @@ _DEEPEST_CHAIN = 5
 class Mark:
     """One failed call: where its exception rests, and whether anybody was told."""
 
-    __slots__ = ("caught_at", "caught_ns", "error", "frame_code", "frame_id", "told")
+    __slots__ = ("caught_at", "caught_ns", "error", "frame_code", "frame_id", "rest", "told")
 
-    def __init__(self) -> None:
+    def __init__(self, rest: resting.Rest | None = None) -> None:
         self.error: tuple[str, str] = ("", "")
+        self.rest = rest
         self.caught_at: frames.CodeLocation | None = None
         self.caught_ns = 0
         self.frame_id = 0
@@ -85,11 +87,11 @@ class Watch:
         mark.error = (frames.type_name(type(error)), str(error)[:LONGEST_MESSAGE])
         mark.caught_ns = time.time_ns()
         if frames.is_user_code(code):
-            mark.caught_at = frames.file_location(
-                code.co_filename,
-                except_line(code, offset, type(error)),
-                frames.frame_location(frame).function,
-            )
+            clause = next((one for one in clauses.clauses(code, offset) if one.takes(type(error))), None)
+            mark.told = mark.told or (clause is not None and clause.tells)
+            line = clause.line if clause is not None else clauses.first_line(code, offset)
+            function = frames.frame_location(frame).function
+            mark.caught_at = frames.file_location(code.co_filename, line, function)
         else:
             mark.caught_at = None
 
@@ -98,27 +100,36 @@ class Watch:
 WATCH = Watch()
 
 
-def mark(failure: object) -> None:
-    """Follow this exception, or answer that an exception may carry, until the current span ends."""
+def mark(*failures: object) -> None:
+    """Follow these exceptions of one call, or the answer that an exception may carry, until the current span ends."""
     WATCH.start()
-    if not WATCH.active:
-        return
     span = _current()
-    if (
-        span is None
-        or not span.is_recording()
-        or len(WATCH.pending) >= MOST_SPANS
-        or not hasattr(failure, "__dict__")
-    ):
+    carriers = [failure for failure in failures if hasattr(failure, "__dict__")]
+    if not carriers or span is None or not span.is_recording() or len(WATCH.pending) >= MOST_SPANS:
         return
     span_id = span.span_id
     marks = WATCH.pending.setdefault(span_id, [])
     if len(marks) < MOST_PER_SPAN:
-        new = Mark()
-        marks.append(new)
-        vars(failure)[_KEY] = new
+        if WATCH.active:
+            for failure in carriers:
+                new = Mark()
+                marks.append(new)
+                vars(failure)[_KEY] = new
+        else:
+            marks.append(_watch_its_end(carriers))
     if not span.is_recording():  # another thread has ended it meanwhile, and will not ask again
         WATCH.pending.pop(span_id, None)
+
+
+def _watch_its_end(carriers: list[object]) -> Mark:
+    first = carriers[-1]
+    kind = type(first) if isinstance(first, BaseException) else None
+    new = Mark(resting.Rest(sys._getframe(2), kind))
+    if kind is not None:
+        new.error = (frames.type_name(kind), str(first)[:LONGEST_MESSAGE])
+    for failure in carriers:
+        vars(failure)[_KEY] = resting.Tether(new, new.rest)
+    return new
 
 
 def logged(record: LogRecord) -> None:
@@ -140,8 +151,24 @@ def complete(span: Span) -> None:
         return
     with guard("watching for swallowed errors"):
         for one in WATCH.pending.pop(span.span_id, ()):
-            if one.caught_at is not None and not one.told:
-                span.add_late_event(_event(one, one.caught_at))  # only now is it known that nobody was told
+            if one.rest is not None:
+                _settle(one, one.rest, span)
+            # Only now is it known that nobody was told.
+            if one.told:
+                span.add_late_event(SpanEvent(TOLD_EVENT, {"exception.type": one.error[0]}, time.time_ns()))
+            elif one.caught_at is not None:
+                span.add_late_event(_event(one, one.caught_at))
+
+
+def _settle(mark: Mark, rest: resting.Rest, span: Span) -> None:
+    found = rest.found()
+    if found is None or (not rest.is_certain and any(event.name == "exception" for event in span.events)):
+        return
+    clause, mark.caught_at = found
+    mark.caught_ns = rest.ended_ns or time.time_ns()
+    mark.told = mark.told or clause.tells
+    if not mark.error[0]:  # an answer, of which an exception was made: which one, the `except` says
+        mark.error = (next(iter(sorted(clause.tests, key=len)[-1:]), "Exception"), "")
 
 
 def _event(mark: Mark, caught_at: frames.CodeLocation) -> SpanEvent:
@@ -163,7 +190,9 @@ def _tell_function(record: LogRecord) -> None:
     marks = WATCH.pending.get(span.span_id, ()) if span is not None else ()
     for one in marks:
         code = one.frame_code
-        if code is not None and (code.co_name, code.co_filename) == (record.funcName, record.pathname):
+        if one.rest is not None:
+            one.told = one.told or one.rest.passes(record.funcName, record.pathname)
+        elif code is not None and (code.co_name, code.co_filename) == (record.funcName, record.pathname):
             one.told = True
 
 
@@ -189,6 +218,8 @@ def _mark_of(error: BaseException) -> Mark | None:
             found = getattr(answer, "__dict__", {}).get(_KEY)
         if isinstance(found, Mark):
             return found
+        if isinstance(found, resting.Tether):
+            return found.mark if isinstance(found.mark, Mark) else None
         following = following.__cause__ or following.__context__
     return None
 
@@ -202,29 +233,3 @@ def _holds(frame: FrameType, mark: Mark, *, direct: bool) -> bool:
             return True
         outer = outer.f_back
     return False
-
-
-def except_line(code: CodeType, offset: int, kind: type[BaseException]) -> int:
-    """The line of the `except` clause that takes this kind of error, in the handler that starts at the offset.
-
-    Read from the compiled clauses, by the names of the classes they test: the source may be out of reach here.
-    """
-    names = {ancestor.__name__ for ancestor in kind.__mro__}
-    tested: set[object] = set()
-    head, next_clause, checking = 0, offset, False
-    for instruction in dis.get_instructions(code):
-        line = instruction.positions.lineno if instruction.positions is not None else None
-        if instruction.offset < next_clause:
-            continue
-        head = head or line or 0
-        if instruction.opname == "CHECK_EXC_MATCH":
-            if tested & names:
-                return line or head
-            tested, checking = set(), True
-        elif checking and instruction.opname.startswith("POP_JUMP"):
-            next_clause, checking = int(instruction.argval), False
-        elif instruction.opname == "RERAISE":
-            break
-        else:
-            tested.add(instruction.argval)
-    return head or code.co_firstlineno

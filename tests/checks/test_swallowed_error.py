@@ -22,6 +22,7 @@ def silence(
     log_service: str = "shop",
     retried: bool = False,
     exception_event: bool = False,
+    told_event: bool = False,
     swallowed_event: bool = False,
     ignore: str = "",
     route: str = "/carts/<id>/voucher",
@@ -30,6 +31,8 @@ def silence(
         events = []
         if exception_event:
             events.append(SpanEvent(time_ns=trace.base_ns + 30 * MS, name="exception"))
+        if told_event:
+            events.append(SpanEvent(time_ns=trace.base_ns + 30 * MS, name="tracestitch.exception.told"))
         if swallowed_event:
             events.append(
                 SpanEvent(
@@ -163,6 +166,7 @@ def test_an_info_line_tells_nobody() -> None:
         pytest.param(silence(log=17), id="an error was logged"),
         pytest.param(silence(log=13), id="a warning was logged"),
         pytest.param(silence(exception_event=True), id="the exception was recorded"),
+        pytest.param(silence(told_event=True), id="an error tracker was told"),
         pytest.param(silence(retried=True), id="the next attempt went well"),
         pytest.param(silence(call_status=404), id="a lookup that found nothing"),
     ],

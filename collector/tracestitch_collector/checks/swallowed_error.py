@@ -1,6 +1,6 @@
 """swallowed-error: a call failed, the request answered as if nothing had happened, and nobody was told.
 
-Where the agent saw the `except` (Python 3.12 and later) the finding points at it, else at the failing call.
+Where the agent knows the `except` the finding points at it, else at the failing call.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ PITFALL: Pitfall = "P7"
 TITLE = "A failure nobody hears of"
 
 EVENT = "tracestitch.exception.swallowed"
+TOLD = "tracestitch.exception.told"
 WARNING = 13
 MANY = 5
 _DUPLICATE = re.compile(r"\bunique\b|\bduplicate\b", re.IGNORECASE)
@@ -112,7 +113,9 @@ def _silences(unit: Unit, logs: Iterable[LogRecord]) -> Iterator[Silence]:
 
 def _tells(span: Span) -> bool:
     """An exception on a span of the user's own code was at least recorded. One on the failed call itself says
-    nothing about what the code did with it."""
+    nothing about what the code did with it, unless the agent saw that it was given to an error tracker, or printed."""
+    if any(event.name == TOLD for event in span.events):
+        return True
     return span.kind not in ("client", "producer") and any(event.name == "exception" for event in span.events)
 
 
