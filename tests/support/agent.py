@@ -148,6 +148,8 @@ class FakeReceiver:
     paths: list[str] = field(default_factory=list)
     # Gives (status, headers, body) for a request; None: the usual 200.
     answer: Callable[[str], tuple[int, Mapping[str, str], bytes] | None] = lambda path: None
+    # What it tells at /agent beside the key; None: it is no collector of ours, there is no such page.
+    about: Mapping[str, Any] | None = field(default_factory=dict)
 
     def wait_for(self, enough: Callable[["FakeReceiver"], bool]) -> "FakeReceiver":
         deadline = time.monotonic() + PATIENCE_S
@@ -188,8 +190,9 @@ def fake_receiver(port: int = 0) -> Iterator[FakeReceiver]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            key = json.dumps({"settings_key": "ab" * 32}).encode()
-            self._reply(200 if self.path == "/agent" else 404, {"content-type": "application/json"}, key)
+            told = json.dumps({"settings_key": "ab" * 32, **(receiver.about or {})}).encode()
+            known = self.path == "/agent" and receiver.about is not None
+            self._reply(200 if known else 404, {"content-type": "application/json"}, told)
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))

@@ -68,7 +68,7 @@ def _looked_into(url: str, failure: Unreachable, environ: Mapping[str, str]) -> 
         return _no_connection(outcome, words, asked, parts.scheme, host, port, environ)
     cause = failure.__cause__
     if parts.scheme == "https":
-        return _tls_failed(cause, asked)
+        return _tls_failed(cause, asked, host, port)
     if isinstance(cause, TimeoutError):
         text = f"{asked.address} takes connections and gives no answer."
         return met(conditions.NO_ANSWER, text, address=asked.address)
@@ -112,7 +112,7 @@ def _contained(host: str) -> bool:
     return host in _LOOPBACK and os.path.exists("/.dockerenv")
 
 
-def _tls_failed(cause: BaseException | None, asked: Asked) -> Finding:
+def _tls_failed(cause: BaseException | None, asked: Asked, host: str, port: int) -> Finding:
     if isinstance(cause, ssl.SSLCertVerificationError):
         text = f"The certificate of {asked.address} cannot be verified ({cause.verify_message})."
         return met(conditions.CERTIFICATE_UNTRUSTED, text)
@@ -123,6 +123,9 @@ def _tls_failed(cause: BaseException | None, asked: Asked) -> Finding:
         text = f"{asked.address} takes connections and gives no answer to TLS."
         return met(conditions.NO_ANSWER, text, address=asked.address)
     reason = getattr(cause, "reason", None) or type(cause).__name__
+    if wire.speaks_tls(host, port):
+        text = f"{asked.address} speaks TLS and breaks off before it answers ({reason})."
+        return met(conditions.NO_ANSWER, text, address=asked.address)
     return met(
         conditions.TLS_NOT_SPOKEN,
         f"{asked.address} does not speak TLS, and the endpoint says https:// ({reason}).",

@@ -184,14 +184,16 @@ def _why_not_active(told: Interpreter) -> Finding:
             f"{told.python} runs with -S, which skips all it does at its start.",
             advice=advice,
         )
-    if told.hides_path and not told.why:
-        text = f"{told.python} runs with -I or -E, which hide PYTHONPATH, and its environment has no tracestitch."
+    installed = told.packages.get("tracestitch", "")
+    if told.hides_path:
+        has = "has no tracestitch.pth" if installed else "has no tracestitch"
+        text = f"{told.python} runs with -I or -E, which hide PYTHONPATH, and its environment {has}."
         advice = f"Install it there: {told.python} -m pip install tracestitch (or take -I or -E out)."
         return met(conditions.PYTHON_FLAG, text, advice=advice)
     why = printable(told.why) or "it did not start"
-    return met(
-        conditions.AGENT_CANNOT_LOAD, f"{told.python} cannot load the agent: {why}.", python=told.python
-    )
+    has = f", which has tracestitch {installed}," if installed else ""
+    text = f"{told.python}{has} cannot load the agent: {why}."
+    return met(conditions.AGENT_CANNOT_LOAD, text, python=told.python)
 
 
 def _of_launchers(found: Program, told: Interpreter, environ: Mapping[str, str]) -> Iterator[Finding]:
