@@ -14,6 +14,7 @@ from tracestitch import frames, refusals, server, tracebacks
 from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.secret_paths import secret_parameters
 from tracestitch.server import ServerCall, current_call
 from tracestitch.views import Views
 
@@ -128,6 +129,9 @@ def _describe(call: ServerCall, request: Any, response: Any) -> None:
     if match is not None:
         view = _VIEWS.location(match.func, request.method or "GET")
         call.describe(None, clean_route(match.route) if match.route is not None else None, view)
+        hidden = secret_parameters(match.route) if match.kwargs and match.route else ()
+        if hidden:
+            call.hide(hidden, match.kwargs)
     call.started(response.status_code)
     if response.status_code >= 400:
         whole = not response.streaming and not response.headers.get("Content-Encoding")

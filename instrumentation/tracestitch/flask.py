@@ -11,6 +11,7 @@ from tracestitch import frames, refusals, server, tracebacks
 from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.secret_paths import secret_parameters
 from tracestitch.server import ServerCall, current_call
 from tracestitch.views import Views
 
@@ -113,6 +114,9 @@ def _describe_current(app: Any, response: Any) -> None:
     view = app.view_functions.get(rule.endpoint) if rule is not None else None
     location = _VIEWS.location(view, request.method) if view is not None else None
     call.describe(app, rule.rule if rule is not None else None, location)
+    hidden = secret_parameters(rule.rule) if rule is not None and request.view_args else ()
+    if hidden:
+        call.hide(hidden, request.view_args)
     call.response = response
     if response is not None and response.status_code >= 400:
         call.error_body(response.status_code, response.headers.get("Content-Type"), _whole_body(response))

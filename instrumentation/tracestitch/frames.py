@@ -17,6 +17,7 @@ from typing import Any
 from opentelemetry.util.types import AttributeValue
 
 from tracestitch import templates
+from tracestitch.scrub import scrub_text
 from tracestitch.settings import app_packages
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -95,7 +96,9 @@ class CodeMap:
     def path(self, file: str) -> str:
         known = self._paths.get(file)
         if known is None:
-            known = self._paths[file] = os.path.normpath(os.path.join(self._root, file))
+            is_file = not file.startswith("<")
+            known = os.path.normpath(os.path.join(self._root, file)) if is_file else file
+            self._paths[file] = known
         return known
 
     def location(self, file: str, line: int, function: str) -> CodeLocation:
@@ -321,11 +324,9 @@ def _traceback_frames(trace: TracebackType | None) -> list[dict[str, str | int |
         if not code.co_filename.startswith(_OWN_FOLDER):
             frames.append(
                 {
-                    "file": code.co_filename
-                    if code.co_filename.startswith("<")
-                    else _CODE.path(code.co_filename),
+                    "file": scrub_text(_CODE.path(code.co_filename)),
                     "line": trace.tb_lineno,
-                    "function": _qualified(trace.tb_frame, code),
+                    "function": scrub_text(_qualified(trace.tb_frame, code)),
                     "in_app": is_user_code(code),
                 }
             )

@@ -17,6 +17,7 @@ from opentelemetry.trace import Span
 
 from tracestitch.frames import BOUNDARY_FILE, file_location, is_user_code
 from tracestitch.safety import guard
+from tracestitch.scrub import scrub_text
 
 ATTRIBUTE = "tracestitch.profile"
 LONGEST = 15_000
@@ -132,4 +133,4 @@ def _json(stacks: list[tuple[tuple[Line, ...], int]], samples: int, interval_s: 
 
 def _frame(code: CodeType, line: int) -> list[str | int]:
     place = file_location(code.co_filename, line, code.co_qualname)
-    return [place.file, line, code.co_qualname, int(is_user_code(code))]
+    return [scrub_text(place.file), line, scrub_text(code.co_qualname), int(is_user_code(code))]

@@ -173,6 +173,8 @@ _PRIVATE_KEY = re.compile(
 )
 _PUTTY_KEY = re.compile(r"(\bPrivate-(?:Lines|MAC): )[^:]{1,8192}")
 _LONG_RUN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{20}|[$][A-Za-z0-9]{1,20}[$]|\{S?SHA")
+# A part of a path, such as the token of a link that was sent by mail.
+_SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_-]{20,512}={0,2}(?=[/?#\s\"',;)]|$)")
 _FOUR_DIGITS = re.compile(r"\d{4}")
 _NUMBER = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d){8,15}(?![\w-])")
 # First digits and lengths that payment networks give out.
@@ -202,6 +204,8 @@ def replaced(text: str) -> str:
         text = _WHOLE_WORDS.sub(REDACTED, text)
         if _has_start(text):
             text = _TOKENS.sub(REDACTED, text)
+        if "/" in text:
+            text = _SEGMENT.sub(_segment, text)
     if _FOUR_DIGITS.search(text) is not None:
         text = _IBAN.sub(_iban, _NUMBER.sub(_card, text))
     if "@" in text:
@@ -230,6 +234,17 @@ def _has_start(text: str) -> bool:
         if start in text:
             return True
     return False
+
+
+def _segment(found: re.Match[str]) -> str:
+    return REDACTED if is_random(found[0]) else found[0]
+
+
+def is_random(word: str) -> bool:
+    """Capitals, small letters and digits, changing all the time: nobody calls anything so. An id in hex is kept."""
+    kinds = ["9" if sign.isdigit() else "A" if sign.isupper() else "a" for sign in word if sign.isalnum()]
+    changes = sum(one != next_one for one, next_one in zip(kinds, kinds[1:], strict=False))
+    return len(set(kinds)) == 3 and changes * 5 >= len(kinds) * 2
 
 
 def _card(found: re.Match[str]) -> str:

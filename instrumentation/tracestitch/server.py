@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import contexts, incoming, inventory
+from tracestitch import contexts, incoming, inventory, secret_paths
 from tracestitch.attributes import Shared
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
@@ -79,6 +79,12 @@ class ServerCall:
             self._route = route
         if view is not None:
             self._view = view
+
+    def hide(self, names: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        """These parameters of the path are secrets."""
+        path = getattr(self.span, "own", {}).get("url.path")
+        if isinstance(path, str):
+            self.span.set_attribute("url.path", secret_paths.without(path, names, values))
 
     def started(self, status: int) -> None:
         self._status = status

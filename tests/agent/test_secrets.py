@@ -4,18 +4,21 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 import pytest
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from tests.support.secrets import HARMLESS, SECRETS, Secret
-from tracestitch import frames, inventory, logs
+from tracestitch import frames, inventory, inventory_process, local_values, logs
 from tracestitch.attributes import Shared, limits_of
 from tracestitch.encode import Encoder, LogEntry
 from tracestitch.exceptions import record_exception
 from tracestitch.exporter import Exporter
 from tracestitch.incoming import of_wsgi
+from tracestitch.profiler import Recording
+from tracestitch.profiler import written as profile_written
 from tracestitch.provider import Provider
 from tracestitch.resource import ProcessResource
 from tracestitch.scrub import scrub_text, scrub_url
@@ -126,6 +129,65 @@ def _request(text: str) -> bytes:
     return ENCODER.span(span)
 
 
+def _locals(text: str) -> bytes:
+    def fail(note: object) -> None:
+        kept = [note, {"note": note}]
+        raise ValueError(len(kept))
+
+    local_values.SWITCH.on = True
+    span = _span()
+    record = logging.LogRecord("shop", 40, "/srv/shop/views.py", 3, "no", (), None)
+    try:
+        fail(text)
+    except ValueError as error:
+        record_exception(span, error, handled=False)
+        record.exc_info = (ValueError, error, error.__traceback__)
+        entry = logs._written_out(record, logs._PLACES.location(record), 1)
+    finally:
+        local_values.SWITCH.on = False
+    assert "fail" in span.events[0].attributes["tracestitch.exception.locals"]
+    return ENCODER.span(span) + ENCODER.log(entry)
+
+
+def _odd_code(text: str) -> Any:
+    """A function whose name and file are this text, as compiled templates may have them."""
+    code = compile("def f():\n    raise ValueError\n", f"<{text}>", "exec")
+    function = next(part for part in code.co_consts if hasattr(part, "co_name"))
+    return FunctionType(function.replace(co_name=text, co_qualname=text), {"__name__": "shop"})
+
+
+def _frames(text: str) -> bytes:
+    span = _span()
+    try:
+        _odd_code(text)()
+    except ValueError as error:
+        record_exception(span, error, handled=False)
+    return ENCODER.span(span)
+
+
+def _profile(text: str) -> bytes:
+    span = _span()
+    recording = Recording(span, 0.0)
+    recording.stacks[((_odd_code(text).__code__, 2),)] = 3
+    span.set_attribute("tracestitch.profile", profile_written(recording, 0.02))
+    return ENCODER.span(span)
+
+
+def _replica_and_settings(text: str) -> bytes:
+    told = {
+        "settings": inventory.hashed({"NOTE": text}, b"k"),
+        "replica": inventory_process.replica({"POD_NAME": text, "HOSTNAME": text}),
+    }
+    return ENCODER.log(LogEntry(1, 9, "INFO", "tracestitch", told, {}, event_name=inventory.EVENT))
+
+
+def _path(text: str) -> bytes:
+    facts = of_wsgi({"REQUEST_METHOD": "GET", "PATH_INFO": f"/x/{text}"})
+    span = PROVIDER.get_tracer("shop").start_span("GET", kind=SpanKind.SERVER, attributes=facts.own)
+    assert isinstance(span, Span)
+    return ENCODER.span(span)
+
+
 def _statement(text: str) -> bytes:
     span = _span()
     literal = text.replace("'", "''")
@@ -144,6 +206,11 @@ FIELDS: tuple[Callable[[str], bytes], ...] = (
     _inventory,
     _request,
     _statement,
+    _locals,
+    _frames,
+    _profile,
+    _replica_and_settings,
+    _path,
 )
 
 
