@@ -217,7 +217,10 @@ def tls_port(certificate: Path) -> Iterator[int]:
             with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as made:
                 data = b""
                 while b"tracestitch-doctor" not in data and b"GET " not in data:
-                    data += made.recv(65_536)
+                    part = made.recv(65_536)
+                    if not part:
+                        break
+                    data += part
                 head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
                 made.sendall(head.encode())
 

@@ -58,18 +58,20 @@ class Journey:
         )
 
     def _send(self) -> bool:
-        """Whether all that is switched on was taken; one finding where both signals meet the same."""
-        taken = []
+        """Whether all that is switched on was taken. Where the span was not, the log is not tried at that place."""
+        taken: list[bool] = []
+        failed_at = ""
         for name, target, body in (
             ("span", self.settings.traces, self.echo.traces()),
             ("log", self.settings.logs, self.echo.logs()),
         ):
-            if target is None:
+            if target is None or _shown(target) == failed_at:
                 continue
             sent = collector.send(target, body, self.settings, self.environ, self.clock_ns() / 1e9)
             if sent.finding is None:
                 self.steps.append(f"{_shown(target)} acknowledged an echo {name}.")
-            elif sent.finding.name not in {finding.name for finding in self.findings}:
+            else:
+                failed_at = _shown(target)
                 self.findings.append(sent.finding)
             taken.append(sent.finding is None)
         return bool(taken) and all(taken)
