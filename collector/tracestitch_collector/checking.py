@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 
 from tracestitch_collector.checks import traffic
 from tracestitch_collector.checks.catalogue import CHECKS, Check, Evaluation, evaluate
+from tracestitch_collector.checks.closing import Seen, seen_in
 from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import Finding, to_json
-from tracestitch_collector.checks.ledger import Ledger, Seen
+from tracestitch_collector.checks.ledger import Ledger
 from tracestitch_collector.checks.sampling import SECOND_NS, Sampler
 from tracestitch_collector.errors import BadConfiguration, TracestitchError, Unavailable
 from tracestitch_collector.log import Kind, LogWriter, PendingRecord
@@ -95,9 +96,7 @@ class Checking:
             evaluation = evaluate(evidence, self._checks)
             self._note(evaluation)
             self._found = evaluation.findings
-            self._seen = Seen(
-                places=frozenset(evidence.eligible), undecided={*evaluation.failures, *evaluation.left_out}
-            )
+            self._seen = seen_in(evidence.units, inventories, {*evaluation.failures, *evaluation.left_out})
             self._inventories = inventories
         # Also when nothing is new: what could not be written, or was written too recently, is due later.
         self._write(ledger, self._found, now_ns)

@@ -18,8 +18,9 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from tracestitch_collector import plain
 from tracestitch_collector.checking import INVENTORY_LOOKBACK_NS, gather
 from tracestitch_collector.checks.catalogue import evaluate
+from tracestitch_collector.checks.closing import seen_in
 from tracestitch_collector.checks.finding import Finding, from_json, to_json
-from tracestitch_collector.checks.ledger import merge
+from tracestitch_collector.checks.ledger import judged, merge
 from tracestitch_collector.checks.sampling import Limits, Sampler
 from tracestitch_collector.errors import TracestitchError
 from tracestitch_collector.settings import Settings
@@ -290,10 +291,13 @@ def _evaluated(store: Store, window: Window, now_ns: int) -> tuple[Finding, ...]
     sampler = Sampler(Limits(settle_ns=0, settle_orphans_ns=0, budget_s=600))
     sampler.refresh(store, window, now_ns)
     inventories = store.inventories(Window(start_ns=now_ns - INVENTORY_LOOKBACK_NS, end_ns=window.end_ns))
-    evaluation = evaluate(gather(store, sampler, inventories, window, now_ns))
+    evidence = gather(store, sampler, inventories, window, now_ns)
+    evaluation = evaluate(evidence)
     if evaluation.failures:
         raise AnswerError(
             "; ".join(f"the check {name} failed: {text}" for name, text in evaluation.failures.items())
         )
     known = {finding.fingerprint: finding for finding in store.findings()}
-    return tuple(merge(known.get(finding.fingerprint), finding) for finding in evaluation.findings)
+    seen = seen_in(evidence.units, inventories, frozenset(evaluation.left_out))
+    found = (judged(merge(known.get(finding.fingerprint), finding), seen) for finding in evaluation.findings)
+    return tuple(finding for finding in found if finding.state == "open")

@@ -109,6 +109,21 @@ def test_a_finding_that_was_mended_is_written_as_quiet_after_an_hour(
     assert (second.fingerprint, second.last_seen_ns) == (first.fingerprint, first.last_seen_ns)
 
 
+def test_a_finding_that_was_mended_is_written_as_quiet_after_some_requests_without_it(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    now_ns = time.time_ns()
+    loop = Checking(store, LogWriter(tmp_path / "log" / "checks"))
+    requests_without_timeout(store, now_ns, count=3)
+    loop.run_once(now_ns)
+    requests_without_timeout(store, now_ns + 20 * SECOND, count=5, missing=False)
+    loop.run_once(now_ns + 60 * SECOND)
+    first, second = (record[0] for record in written(tmp_path / "log" / "checks"))
+    assert (first.state, second.state) == ("open", "quiet")
+    assert (second.clean, second.affected, second.last_seen_ns) == (5, 3, first.last_seen_ns)
+    assert sum(count for _, count in second.history) == 3
+
+
 def test_what_the_store_knows_of_before_a_restart_keeps_its_first_time(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:

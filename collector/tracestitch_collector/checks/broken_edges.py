@@ -149,6 +149,7 @@ def _finding(check: str, edge: Edge, breaks: list[Break], total: int) -> Finding
         fix=_fix(caller, callee, direct),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(breaks),
         suppressed_by=suppression.reason_for(check, last.spans),
         details=(
             ("called", wording.shortened(call.text("url.full"), 300)),

@@ -130,6 +130,7 @@ def _finding(
         fix=_fix(of_service(service, evidence.inventories, (span,)), agreed),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(found),
         suppressed_by=suppression.reason_for(ID, last.spans),
         details=(
             ("shape here", _readable(shape)),

@@ -23,7 +23,9 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "important", "normal", "low")
 Tier: TypeAlias = Literal["A", "B", "C"]
 """A proven in the process, B seen in the structure of traces, C statistical."""
 State: TypeAlias = Literal["open", "quiet"]
-"""Quiet: it was seen, and is not there any more as far as can be told (see ledger.py)."""
+"""Quiet: it was seen, and is not there any more as far as can be told (see closing.py)."""
+Hours: TypeAlias = tuple[tuple[int, int], ...]
+"""(hours since the epoch, requests that showed it among those looked at), in order; hours without any are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,10 @@ class Finding:
     details: tuple[tuple[str, str], ...] = ()
     """Further facts as (label, text) for the page: statement, table, versions side by side."""
     state: State = "open"
+    clean: int = 0
+    """Requests of its route since it was last seen, all without it, among those looked at."""
+    history: Hours = ()
+    """Of a week at most; empty for findings from the inventory."""
 
     @property
     def is_open(self) -> bool:
@@ -101,7 +107,7 @@ def fingerprint(check: str, *place: str) -> str:
 
 
 def to_json(finding: Finding) -> dict[str, Any]:
-    """The form of design.md §8, `details` and `state` added."""
+    """The form of design.md §8, `details`, `state`, `clean_requests` and `history` added."""
     location = finding.location
     return {
         "fingerprint": finding.fingerprint,
@@ -128,6 +134,8 @@ def to_json(finding: Finding) -> dict[str, Any]:
         "suppressed_by": finding.suppressed_by,
         "details": [list(pair) for pair in finding.details],
         "state": finding.state,
+        "clean_requests": finding.clean,
+        "history": [list(pair) for pair in finding.history],
     }
 
 
@@ -156,5 +164,8 @@ def from_json(document: Mapping[str, Any]) -> Finding:
         last_seen_ns=document["last_seen_ns"],
         suppressed_by=document["suppressed_by"],
         details=tuple((label, text) for label, text in document["details"]),
-        state=document.get("state", "open"),  # findings written before there were states have none
+        # What findings written by earlier versions do not have:
+        state=document.get("state", "open"),
+        clean=document.get("clean_requests", 0),
+        history=tuple((hour, count) for hour, count in document.get("history", ())),
     )

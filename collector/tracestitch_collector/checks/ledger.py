@@ -1,31 +1,23 @@
 """The findings known so far, what of a new evaluation is worth writing down, and which findings are over.
 
-A finding goes quiet when the evaluation of an hour in which its route was asked does not show it any more; when
-nobody asked its route, a day after it was last seen; at once when it rests on what processes say of themselves.
+A finding goes quiet when enough requests of its route have come since without it, or when the evaluation of an hour
+in which its route was asked does not show it any more (see closing.py); when nobody asked its route, a day after it
+was last seen; at once when it rests on what processes say of themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
-from tracestitch_collector.checks.evidence import Place
-from tracestitch_collector.checks.finding import Finding
+from tracestitch_collector.checks import closing
+from tracestitch_collector.checks.closing import Seen
+from tracestitch_collector.checks.finding import Finding, Hours
 
 REFRESH_NS = 15 * 10**9
 """Counts of a finding change with every request; they are written down this often at most."""
-QUIET_AFTER_NS = 3600 * 10**9
-LONGEST_OPEN_NS = 24 * QUIET_AFTER_NS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What an evaluation had before it, so that what it does not find can be told from what it could not find."""
-
-    places: Collection[Place] = ()
-    """Routes and tasks that were at work."""
-    undecided: Collection[str] = ()
-    """Checks that failed or kept back findings: what they do not name may be there all the same."""
+HOURS_KEPT = 168
+"""Of a finding's history: a week."""
 
 
 class Ledger:
@@ -42,18 +34,25 @@ class Ledger:
     def due(self, found: Iterable[Finding], now_ns: int, seen: Seen | None = None) -> tuple[Finding, ...]:
         """What is new or changed, with the first time it was ever seen, and what has gone quiet. Call `written`
         once it is durable; until then the same is due again."""
+        seen = seen or Seen()
         changed = []
         present = set()
         for finding in found:
             present.add(finding.fingerprint)
             known = self._known.get(finding.fingerprint)
-            merged = merge(known, finding)
+            merged = judged(merge(known, finding), seen)
             rested = now_ns - self._written_ns.get(finding.fingerprint, 0) >= REFRESH_NS
             if known is None or _reads_differently(known, merged) or (merged != known and rested):
                 changed.append(merged)
         absent = [one for one in self.findings if one.fingerprint not in present and one.state == "open"]
-        quiet = [replace(one, state="quiet") for one in absent if _is_over(one, now_ns, seen or Seen())]
-        return (*changed, *quiet)
+        return (*changed, *(one for finding in absent for one in self._absent(finding, now_ns, seen)))
+
+    def _absent(self, finding: Finding, now_ns: int, seen: Seen) -> tuple[Finding, ...]:
+        clean = max(closing.clean_requests(finding, seen), finding.clean)
+        if closing.is_over(finding, now_ns, seen):
+            return (replace(finding, state="quiet", clean=clean),)
+        rested = now_ns - self._written_ns.get(finding.fingerprint, 0) >= REFRESH_NS
+        return (replace(finding, clean=clean),) if rested and clean != finding.clean else ()
 
     def written(self, findings: Iterable[Finding], now_ns: int) -> None:
         for finding in findings:
@@ -62,29 +61,30 @@ class Ledger:
 
 
 def merge(known: Finding | None, found: Finding) -> Finding:
-    """The newer account, with the times of both."""
+    """The newer account, with the times and the history of both."""
     if known is None:
         return found
     return replace(
         found,
         first_seen_ns=min(known.first_seen_ns, found.first_seen_ns),
         last_seen_ns=max(known.last_seen_ns, found.last_seen_ns),
+        history=_together(known.history, found.history),
     )
 
 
-def _is_over(finding: Finding, now_ns: int, seen: Seen) -> bool:
-    if now_ns - finding.last_seen_ns > LONGEST_OPEN_NS:
-        return True
-    if finding.check in seen.undecided:
-        return False
-    if not finding.evidence:  # it rests on what the processes say, and they say otherwise now
-        return True
-    if now_ns - finding.last_seen_ns <= QUIET_AFTER_NS:
-        return False
-    return any(
-        service == finding.service and finding.operation in ("", operation)
-        for service, operation in seen.places
-    )
+def judged(finding: Finding, seen: Seen) -> Finding:
+    """With the requests that have come since without it; quiet, though older ones still show it, where these are
+    enough."""
+    clean = closing.clean_requests(finding, seen)
+    return replace(finding, clean=clean, state="quiet" if closing.is_mended(finding, seen) else finding.state)
+
+
+def _together(known: Hours, found: Hours) -> Hours:
+    """An hour is looked at again and again while it lasts: its largest count is the truest."""
+    counts = dict(known)
+    for hour, count in found:
+        counts[hour] = max(counts.get(hour, 0), count)
+    return tuple(sorted(counts.items()))[-HOURS_KEPT:]
 
 
 def _reads_differently(known: Finding, found: Finding) -> bool:

@@ -61,5 +61,6 @@ def _finding(check: str, service: str, found: list[tuple[Unit, Node]], total: in
         ),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(cases),
         suppressed_by=suppression.reason_for(check, prevalence.latest(cases).spans),
     )

@@ -92,5 +92,6 @@ def _finding(check: str, site: str, units: list[Unit]) -> Finding:
         ),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(cases),
         suppressed_by=suppression.reason_for(check, last.spans),
     )

@@ -90,6 +90,7 @@ def _finding(evidence: Evidence, site: Site, cases: list[Call]) -> Finding:
         fix=_fix(span, line.location),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(cases),
         suppressed_by=line.suppressed_by,
         details=(
             ("called", f"{method} {wording.shortened(span.text('url.full'), 300)}".strip()),

@@ -193,6 +193,7 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
         else fix_for(last.spans[0], last.source, line.location, orm_of(last.spans[0], framework)),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(cases),
         suppressed_by=line.suppressed_by,
         details=(*_details(last, key[2], made), *prevalence.other_places(cases, worst), *line.details),
     )

@@ -177,6 +177,7 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
         fix=_fix(last, line.location),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(cases),
         suppressed_by=line.suppressed_by,
         details=(
             ("called", f"{last.route} of {last.callee}"),

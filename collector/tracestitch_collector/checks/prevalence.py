@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tracestitch_collector.checks import finding, suppression, wording
 from tracestitch_collector.checks.evidence import Evidence, Place, Unit
-from tracestitch_collector.checks.finding import Impact, Location
+from tracestitch_collector.checks.finding import Hours, Impact, Location
 from tracestitch_collector.model import Span
 from tracestitch_collector.traces import critical_path
 from tracestitch_collector.traces.code import location_of
@@ -20,7 +20,8 @@ from tracestitch_collector.traces.tree import Node, Tree
 SPANS_SHOWN = 100
 """Span ids per trace in a finding."""
 
-DAY_NS = 86_400 * 10**9
+HOUR_NS = 3_600 * 10**9
+DAY_NS = 24 * HOUR_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,6 +99,12 @@ def common_location(spans: Iterable[Span]) -> Location | None:
     """The line most of the spans come from."""
     counts = Counter(location for location in map(location_of, spans) if location is not None)
     return max(counts, key=lambda location: (counts[location], location.file, location.line), default=None)
+
+
+def per_hour(cases: Iterable[Case]) -> Hours:
+    """Requests that show it, by the hour."""
+    counts = Counter({id(case.unit): case.time_ns // HOUR_NS for case in cases}.values())
+    return tuple(sorted(counts.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

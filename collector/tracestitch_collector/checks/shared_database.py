@@ -183,6 +183,7 @@ def _finding(
         fix=_fix(evidence, guest, writers[0], write),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(guest.writes),
         suppressed_by=suppression.reason_for(ID, write.spans),
         details=_details(system, name, tables, writers),
     )

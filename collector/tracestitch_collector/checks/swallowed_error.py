@@ -218,6 +218,7 @@ def _finding(evidence: Evidence, key: Site, cases: list[Silence], eligible: tupl
         fix=_fix(last, of_service(service, evidence.inventories, (entry,))),
         first_seen_ns=first_ns,
         last_seen_ns=last_ns,
+        history=prevalence.per_hour(cases),
         suppressed_by=ignored,
         details=(*_details(last), *prevalence.other_places(cases, worst), *line.details),
     )
