@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, MutableMapping
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import NoReturn
@@ -101,7 +100,9 @@ def dispatch(arguments: list[str]) -> int:
 
 def doctor(arguments: list[str]) -> int:
     """Loaded only where it is asked for: `run` is to start apps fast."""
-    return int(import_module("tracestitch.doctor.command").doctor(arguments))
+    from tracestitch.doctor.command import doctor as examine
+
+    return examine(arguments)
 
 
 def _other(name: str, rest: list[str]) -> int:

@@ -82,6 +82,7 @@ def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequen
         ("server", lambda: _server(argv)),
         ("other_agents", lambda: list(other_agents(os.environ, sys.modules))),
         ("clock", inventory_process.clock),
+        ("logging", inventory_process.log_levels),
         ("replica", lambda: inventory_process.replica(os.environ)),
         ("process", inventory_process.weight),
         *_framework_parts(app, key),

@@ -2,6 +2,7 @@
 replica it is, its clock's zone, and what it weighs."""
 
 import gc
+import logging
 import os
 import re
 import shlex
@@ -43,6 +44,11 @@ def clock() -> dict[str, Any]:
     """The zone of the process, which decides what `datetime.now()` means in it."""
     local = time.localtime()
     return {"time_zone": str(local.tm_zone), "utc_offset_s": int(local.tm_gmtoff), "time_ns": time.time_ns()}
+
+
+def log_levels() -> dict[str, int]:
+    """Of the root logger alone: what is below never comes to exist, and doctor says so."""
+    return {"root_level": logging.root.level}
 
 
 def replica(environ: Mapping[str, str]) -> dict[str, str]:

@@ -47,7 +47,7 @@ LAUNCHERS = {
 _WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
 _DEEPEST = 12
 _LONGEST_SCRIPT = 200_000
-_TRICK = re.compile(r"exec'?\s+\"?(?P<python>[^\s\"]*python[^\s\"]*)\"?")
+_TRICK = re.compile(r"^'''exec' (?P<python>.+?) \"\$0\"", re.M)
 _DROPS = re.compile(
     r"(?m)^(?!\s*#).*?(?P<what>\benv\s+-i\b|\bsudo\b|\bsu\s+-|\bPYTHONPATH=(?!\S*\$)\S*|\bunset\s+PYTHONPATH)"
 )
@@ -159,7 +159,9 @@ class _Search:
         if name in _SHELLS:
             trick = _TRICK.search(_text(path)[:1000])  # pip's and uv's way round long first lines
             if trick is not None:
-                return self._made("python", interpreter=(trick["python"],), rest=(path, *rest))
+                beside = os.path.join(os.path.dirname(path), "python")
+                python = beside if "$(" in trick["python"] else trick["python"].strip("\"'")
+                return self._made("python", interpreter=(python,), rest=(path, *rest))
             return self._of_shell([path, *rest])
         interpreter = self._which(words[0]) if words else None
         if not _PYTHON.fullmatch(name):
