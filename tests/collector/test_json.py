@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tracestitch_collector.decode.json import to_protobuf
+from tracestitch_collector.decode.json import Transcoder, to_protobuf
 from tracestitch_collector.decode.json_messages import MESSAGES
 from tracestitch_collector.receive.limits import MAX_DEPTH, MalformedError, TooLargeError, check_json
 
@@ -339,6 +339,41 @@ def test_no_document_makes_it_fail_otherwise(document: Any) -> None:
         except MalformedError:
             continue
         REQUESTS[signal].FromString(encoded)
+
+
+def _answer(transcoder: Transcoder, body: bytes) -> tuple[bytes, int] | str:
+    try:
+        return transcoder.to_protobuf(body, "traces")
+    except MalformedError as error:
+        return str(error)
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "key": st.sampled_from(["a", "b", ""]),
+                    "value": st.dictionaries(
+                        st.sampled_from(["stringValue", "intValue", "boolValue", "doubleValue"]),
+                        st.sampled_from(
+                            [True, False, 0, 1, -1, 2**63, 1.0, "0", "1", "01", "x", "9" * 19, None]
+                        ),
+                        max_size=2,
+                    ),
+                }
+            ),
+            max_size=5,
+        ),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_what_was_seen_before_becomes_what_it_would_become_alone(requests: list[list[Any]]) -> None:
+    keeping = Transcoder()
+    for attributes in requests:
+        body = json.dumps(span_document(attributes=attributes)).encode()
+        assert _answer(keeping, body) == _answer(Transcoder(), body)
 
 
 def repeating(around: str, item: str, count: int) -> bytes:

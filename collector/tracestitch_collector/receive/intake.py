@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from tracestitch_collector.decode.json import to_protobuf
+from tracestitch_collector.decode.json import Transcoder
 from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.log import PendingRecord
 from tracestitch_collector.receive.answers import (
@@ -53,6 +53,7 @@ class Intake:
         self._counters = counters
         self._clock_ns = clock_ns
         self._inspector = Inspector()
+        self._transcoder = Transcoder()
 
     def prepare(
         self,
@@ -81,7 +82,7 @@ class Intake:
         dropped_values = 0
         if json:
             check_json(content)
-            content, dropped_values = to_protobuf(content, signal.name)
+            content, dropped_values = self._transcoder.to_protobuf(content, signal.name)
         census = self._inspector.inspect(content, signal)
         as_received = not json and not census.rejected
         if census.rejected:
