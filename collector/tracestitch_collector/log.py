@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracestitch_collector.errors import BadConfiguration, Unavailable
+from tracestitch_collector.files import DISK, Files
 from tracestitch_collector.log_records import (
     HEADER_BYTES,
     Kind,
@@ -40,7 +41,6 @@ MIB = 1024 * 1024
 SEGMENT_BYTES = 64 * MIB
 MAX_BYTES = 1024 * MIB
 
-_sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the slower one
 _BUFFERS_PER_WRITE = 512  # below every system's IOV_MAX
 
 
@@ -80,10 +80,16 @@ class LogWriter:
     """Appends records. One per folder: a second one raises BadConfiguration."""
 
     def __init__(
-        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, max_bytes: int = MAX_BYTES
+        self,
+        folder: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        max_bytes: int = MAX_BYTES,
+        files: Files = DISK,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._files = files
         self._segment_bytes = segment_bytes
         self._max_bytes = max_bytes
         self._lock = _lock(folder)
@@ -117,8 +123,8 @@ class LogWriter:
                 full = self._file
                 self._begin_segment(self.position)
                 os.close(full)
-            _write_all(self._file, buffers)
-            _sync(self._file)
+            _write_all(self._files, self._file, buffers)
+            self._files.sync(self._file)
         except OSError as error:
             self._torn = True
             self._repair()
@@ -158,7 +164,7 @@ class LogWriter:
             if isinstance(item, Record):
                 end = item.end
         self._first = last.first
-        self._file = os.open(last.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._file = self._files.open_to_append(last.path)
         self._size = end - last.first
         self._bytes = log_bytes(self._folder)
         if self._size < len(content):
@@ -171,8 +177,7 @@ class LogWriter:
         if readable > keep:
             self._begin_segment(self._first + readable)
             try:
-                os.ftruncate(torn, keep)
-                os.fsync(torn)
+                self._files.cut(torn, keep)
             finally:
                 os.close(torn)
             self._bytes = log_bytes(self._folder)
@@ -186,9 +191,9 @@ class LogWriter:
 
     def _begin_segment(self, first: int) -> None:
         path = self._folder / f"{first:020d}.log"
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self._files.open_to_append(path, create=True)
         try:
-            _sync_folder(self._folder)
+            self._files.sync_folder(self._folder)
         except OSError:
             os.close(file)
             raise
@@ -198,8 +203,9 @@ class LogWriter:
 class LogReader:
     """Reads a log from a position on, while it is being written or not."""
 
-    def __init__(self, folder: Path, position: int) -> None:
+    def __init__(self, folder: Path, position: int, *, files: Files = DISK) -> None:
         self._folder = folder
+        self._files = files
         self.position = position
         """Where the next record is looked for."""
         self.damaged = 0
@@ -240,11 +246,7 @@ class LogReader:
         if not segments:
             return
         # What lies before this segment was durable before it was begun.
-        file = os.open(segments[-1].path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            _sync(file)
-        finally:
-            os.close(file)
+        self._files.sync_file(segments[-1].path)
 
     def behind(self) -> int:
         """Bytes of the log that are not read yet."""
@@ -299,19 +301,11 @@ def _lock(folder: Path) -> int:
     return file
 
 
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _write_all(file: int, buffers: list[bytes]) -> None:
+def _write_all(files: Files, file: int, buffers: list[bytes]) -> None:
     for begin in range(0, len(buffers), _BUFFERS_PER_WRITE):
         part = buffers[begin : begin + _BUFFERS_PER_WRITE]
-        written = os.writev(file, part)
+        written = files.append(file, part)
         if written < sum(map(len, part)):
-            rest = memoryview(b"".join(part))[written:]
+            rest = b"".join(part)[written:]
             while rest:
-                rest = rest[os.write(file, rest) :]
+                rest = rest[files.append(file, [rest]) :]

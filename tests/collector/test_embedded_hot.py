@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.telemetry import findings_table, log, logs_table, span, spans_table
 from tracestitch_collector.store.embedded import hot
 from tracestitch_collector.store.embedded.hot import HotName, Tables, chain
-from tracestitch_collector.store.embedded.layout import original_name, stored_name
+from tracestitch_collector.store.embedded.layout import Layout, original_name, stored_name
 
 
 def tables(*names: str) -> Tables:
@@ -25,9 +25,11 @@ def tables(*names: str) -> Tables:
 
 def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
     name, written = HotName(1, 1, 1), tables("a", "b")
-    hot.write(tmp_path, name, written)
-    assert hot.listed(tmp_path) == [name]
-    read = hot.read(tmp_path, name)
+    layout = Layout(tmp_path)
+    layout.hot.mkdir()
+    hot.write(layout, name, written)
+    assert hot.listed(layout.hot) == [name]
+    read = hot.read(layout.hot, name)
     assert read.spans.equals(written.spans)
     assert read.logs.equals(written.logs)
     assert read.findings.equals(written.findings)
@@ -35,9 +37,11 @@ def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
 
 def test_what_was_read_stays_readable_when_the_file_goes(tmp_path: Path) -> None:
     name = HotName(1, 1, 1)
-    hot.write(tmp_path, name, tables("a"))
-    read = hot.read(tmp_path, name)
-    (tmp_path / name.file_name).unlink()
+    layout = Layout(tmp_path)
+    layout.hot.mkdir()
+    hot.write(layout, name, tables("a"))
+    read = hot.read(layout.hot, name)
+    (layout.hot / name.file_name).unlink()
     assert read.spans["name"].to_pylist() == ["a"]
 
 

@@ -33,7 +33,7 @@ def write(layout: Layout, file_id: int, digests: Mapping[bytes, int]) -> DigestF
     def write_content(path: Path) -> None:
         path.write_bytes(content)
 
-    place(layout.segments / file.file_name, write_content, durable=True)
+    place(layout.files, layout.segments / file.file_name, write_content, durable=True)
     return file
 
 

@@ -66,7 +66,7 @@ def write(layout: Layout, file_id: int, found: Mapping[str, State]) -> str:
     def write_table(path: Path) -> None:
         pq.write_table(table(found), path, compression="zstd")
 
-    place(layout.segments / name, write_table, durable=True)
+    place(layout.files, layout.segments / name, write_table, durable=True)
     return name
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tracestitch_collector.store.embedded.layout import place
+from tracestitch_collector.store.embedded.layout import Layout, place
 
 FAN_IN = 8
 """So many neighbours of one size become one file of the next."""
@@ -85,14 +85,14 @@ def compact(table: pa.Table) -> pa.Table:
     return table
 
 
-def write(folder: Path, name: HotName, tables: Tables) -> None:
+def write(layout: Layout, name: HotName, tables: Tables) -> None:
     def write_streams(path: Path) -> None:
         with pa.OSFile(str(path), "wb") as sink:
             for table in (tables.spans, tables.logs, tables.findings):
                 with pa.ipc.new_stream(sink, table.schema) as stream:
                     stream.write_table(table)
 
-    place(folder / name.file_name, write_streams, durable=False)
+    place(layout.files, layout.hot / name.file_name, write_streams, durable=False)
 
 
 def read(folder: Path, name: HotName) -> Tables:

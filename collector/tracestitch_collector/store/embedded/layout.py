@@ -4,11 +4,12 @@ named in it.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tracestitch_collector.files import DISK, Files
 
 UNFINISHED = ".unfinished"
 
@@ -16,6 +17,8 @@ UNFINISHED = ".unfinished"
 @dataclass(frozen=True, slots=True)
 class Layout:
     data: Path
+    files: Files = DISK
+    """How the writer writes; readers read as they like."""
 
     @property
     def manifest(self) -> Path:
@@ -34,13 +37,13 @@ class Layout:
         return self.data / "damaged"
 
 
-def place(path: Path, write: Callable[[Path], None], *, durable: bool) -> None:
+def place(files: Files, path: Path, write: Callable[[Path], None], *, durable: bool) -> None:
     """Writes a file under another name and renames it into place, so that nobody sees half of it. A durable
-    one survives a power cut once its folder is synced too (`sync_folder`)."""
+    one survives a power cut once its folder is synced too."""
     unfinished = unfinished_name(path)
     try:
-        write(unfinished)
-        settle(path, durable=durable)
+        files.fill(unfinished, write)
+        settle(files, path, durable=durable)
     except OSError:  # a full disk needs the room
         unfinished.unlink(missing_ok=True)
         raise
@@ -50,24 +53,12 @@ def unfinished_name(path: Path) -> Path:
     return path.with_name(path.name + UNFINISHED)
 
 
-def settle(path: Path, *, durable: bool) -> None:
+def settle(files: Files, path: Path, *, durable: bool) -> None:
     """Renames the finished file into place."""
     unfinished = unfinished_name(path)
     if durable:
-        file = os.open(unfinished, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
-    os.replace(unfinished, path)
-
-
-def sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        files.sync_file(unfinished)
+    files.rename(unfinished, path)
 
 
 _ESCAPED = re.compile(r"[A-Z^\0]")

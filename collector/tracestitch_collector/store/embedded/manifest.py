@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from tracestitch_collector.errors import BadConfiguration
-from tracestitch_collector.store.embedded.layout import Layout, place, sync_folder
+from tracestitch_collector.store.embedded.layout import Layout, place
 
 VERSION = 1
 
@@ -125,7 +125,7 @@ def load(layout: Layout) -> Manifest:
 
 def save(layout: Layout, manifest: Manifest) -> None:
     """Makes the manifest, and with it everything it names, the store."""
-    sync_folder(layout.segments)
+    layout.files.sync_folder(layout.segments)
     others = {**asdict(replace(manifest, segments=())), "version": VERSION}
     del others["segments"]
     segments = ",".join(map(_segment_text, manifest.segments))
@@ -134,8 +134,8 @@ def save(layout: Layout, manifest: Manifest) -> None:
     def write(path: Path) -> None:
         path.write_text(text)
 
-    place(layout.manifest, write, durable=True)
-    sync_folder(layout.data)
+    place(layout.files, layout.manifest, write, durable=True)
+    layout.files.sync_folder(layout.data)
 
 
 @lru_cache(maxsize=65_536)

@@ -5,13 +5,12 @@ made again from what the segments say about themselves, and what no manifest nam
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from tracestitch_collector.store.embedded import digests, hot, manifest, provenance
-from tracestitch_collector.store.embedded.layout import Layout, sync_folder
+from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import CorruptManifest, DigestFile, Manifest, Segment
 from tracestitch_collector.store.embedded.provenance import Provenance
 
@@ -50,12 +49,12 @@ def without(layout: Layout, current: Manifest, damaged: Collection[Segment]) -> 
 def sweep(layout: Layout, live: Manifest) -> None:
     """Removes what no manifest names: hot files of the last run, and files a crash left unnamed."""
     for path in layout.hot.iterdir():
-        path.unlink()
+        layout.files.remove(path)
     wanted = live.files() | {"writer.lock"}
     for path in layout.segments.iterdir():
         if path.name not in wanted:
-            path.unlink()
-    sync_folder(layout.segments)
+            layout.files.remove(path)
+    layout.files.sync_folder(layout.segments)
 
 
 def rebuilt(layout: Layout) -> Manifest:
@@ -129,4 +128,4 @@ def _numbered(layout: Layout, ending: str, last: int | None = None) -> list[Path
 def _set_aside(layout: Layout, path: Path) -> None:
     if path.exists():
         layout.damaged.mkdir(exist_ok=True)
-        os.replace(path, layout.damaged / path.name)
+        layout.files.rename(path, layout.damaged / path.name)

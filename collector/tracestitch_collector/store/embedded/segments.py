@@ -61,7 +61,7 @@ class SegmentWriter:
         self._received = _Range()
         self._path = layout.segments / f"{segment_id:012d}.{signal}.parquet"
         self._writer = pq.ParquetWriter(
-            unfinished_name(self._path),
+            layout.files.sink(unfinished_name(self._path)),
             schema,
             compression="zstd",
             compression_level=1,
@@ -113,16 +113,17 @@ class SegmentWriter:
         )
         self._writer.add_key_value_metadata(metadata(segment, self._origin))
         self._writer.close()
-        settle(self._path, durable=True)
+        files = self._layout.files
+        settle(files, self._path, durable=True)
         segment = replace(segment, bytes=self._path.stat().st_size)
         index = self._layout.segments / segment.index_name
-        place(index, lambda unfinished: trace_index.write(unfinished, self._index), durable=True)
+        place(files, index, lambda unfinished: trace_index.write(unfinished, self._index), durable=True)
         facts = self._layout.segments / segment.facts_name
-        place(facts, lambda unfinished: row_groups.write(unfinished, self._facts), durable=True)
+        place(files, facts, lambda unfinished: row_groups.write(unfinished, self._facts), durable=True)
         if self._signal == "spans":
             summed = rollups.joined(self._rollups)
             path = self._layout.segments / segment.rollup_name
-            place(path, lambda unfinished: rollups.write(unfinished, summed), durable=True)
+            place(files, path, lambda unfinished: rollups.write(unfinished, summed), durable=True)
         return segment
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.errors import TracestitchError, Unavailable
+from tracestitch_collector.files import DISK, Files
 from tracestitch_collector.model import Trace
 from tracestitch_collector.store.embedded import findings as finding_states
 from tracestitch_collector.store.embedded import log_search, presence, search, services, trace, values
@@ -51,8 +52,9 @@ class EmbeddedStore:
         clock: Callable[[], int] = time.time_ns,
         retention_ns: int = 7 * 86_400 * 1_000_000_000,
         max_bytes: int = 10_000_000_000,
+        files: Files = DISK,
     ) -> None:
-        layout = Layout(data)
+        layout = Layout(data, files)
         self._writer = (
             Writer(layout, clock=clock, retention_ns=retention_ns, max_bytes=max_bytes) if write else None
         )

@@ -40,7 +40,7 @@ class Tail:
         """Makes a batch visible. Raises OSError with nothing of it left when it cannot be written."""
         number = self._batches + 1
         name = HotName(self._run, number, number)
-        hot.write(self._layout.hot, name, tables)
+        hot.write(self._layout, name, tables)
         self._batches = number
         self._growing.append(_Hot(name, 0))
         with suppress(OSError):  # a full disk: the batch itself is in place, merging can wait
@@ -50,10 +50,10 @@ class Tail:
     def _merge_last(self) -> None:
         parts = self._growing[-FAN_IN:]
         name = HotName(self._run, parts[0].name.first, parts[-1].name.last)
-        hot.write(self._layout.hot, name, self.read(tuple(part.name for part in parts)))
+        hot.write(self._layout, name, self.read(tuple(part.name for part in parts)))
         self._growing[-FAN_IN:] = [_Hot(name, parts[0].level + 1)]
         for part in parts:
-            (self._layout.hot / part.name.file_name).unlink()
+            self._layout.files.remove(self._layout.hot / part.name.file_name)
 
     def freeze(self) -> tuple[HotName, ...]:
         """Every file there is now; none of them is merged any more. What was frozen before and never forgotten
@@ -76,4 +76,4 @@ class Tail:
         """Removes what is frozen: segments hold it."""
         names, self._frozen = self._frozen, ()
         for name in names:
-            (self._layout.hot / name.file_name).unlink(missing_ok=True)
+            self._layout.files.remove(self._layout.hot / name.file_name)

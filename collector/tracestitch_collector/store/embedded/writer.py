@@ -160,7 +160,7 @@ class Writer:
         left_behind = (self._manifest.files() | set(new)) - after.files()
         self._manifest = after
         for name in left_behind:
-            (self._layout.segments / name).unlink(missing_ok=True)
+            self._layout.files.remove(self._layout.segments / name)
 
     def compact(self) -> int:
         """Merges what can be merged, as quiet times would do by and by; returns how many merges there were."""
