@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from tracestitch import export, frames, swallowed
+from tracestitch import export, frames, local_values, swallowed
 from tracestitch.attributes import Shared
 from tracestitch.encode import LogEntry
 from tracestitch.frames import CodeLocation
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 from tracestitch.scrub import MAX_TEXT, REDACTED, Scrubbed, is_secret_key, scrub_tail, scrub_text
+from tracestitch.secret_paths import SERVED_PATHS
 from tracestitch.spans import Span
 from tracestitch.tracing import current_span
 
@@ -171,7 +172,7 @@ def _written_out(record: logging.LogRecord, location: CodeLocation, time_ns: int
     template = str(record.msg)[:MAX_TEXT] if record.args else body
     attributes: dict[str, Any] = {"tracestitch.log.template": template}
     if record.args:
-        attributes["tracestitch.log.arguments"] = _arguments(record.args, rendered, body)
+        attributes["tracestitch.log.arguments"] = _arguments(_used(record.args, template), rendered, body)
     if record.threadName:
         attributes["thread.name"] = record.threadName
     if record.exc_info and record.exc_info[1] is not None:
@@ -200,7 +201,10 @@ def _cleaned(rendered: str) -> tuple[str, str]:
     rendered = rendered[: 2 * MAX_TEXT]
     if "\x1b" in rendered:
         rendered = _COLOURS.sub("", rendered)
-    return scrub_text(rendered), rendered
+    body = scrub_text(rendered)
+    if SERVED_PATHS.known and "/" in body:
+        body = SERVED_PATHS.cleaned(body)
+    return body, rendered
 
 
 def severity_number(level: int) -> int:
@@ -210,6 +214,13 @@ def severity_number(level: int) -> int:
     if level >= 10:
         return {1: 5, 2: 9, 3: 13, 4: 17}[level // 10] + min((level % 10) // 3, 3)
     return 1
+
+
+def _used(arguments: Any, template: str) -> Any:
+    """Of a mapping what the template names: Celery hands over all that a task was given, and logs its name."""
+    if not isinstance(arguments, Mapping):
+        return arguments
+    return {key: value for key, value in arguments.items() if f"%({key})" in template}
 
 
 def _arguments(arguments: Any, rendered: str, body: str) -> Scrubbed:
@@ -241,7 +252,7 @@ def _argument(key: Any, value: Any, rendered: str, body: str) -> str:
 
 
 def _exception(error: BaseException, trace_back: TracebackType | None) -> dict[str, str]:
-    return {
+    told = {
         "exception.type": frames.type_name(type(error)),
         "exception.message": scrub_text(str(error)),
         "exception.stacktrace": scrub_tail(
@@ -249,3 +260,6 @@ def _exception(error: BaseException, trace_back: TracebackType | None) -> dict[s
         ),
         "tracestitch.exception.frames": frames.exception_frames(error),
     }
+    if local_values.SWITCH.on:
+        told["tracestitch.exception.locals"] = local_values.of_exception(error)
+    return told

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from tracestitch.secret_names import REDACTED, is_secret_key
 
 _PARAMETER = re.compile(r"\(\?P<(\w{1,80})>|<(?:[\w.]{1,80}(?:\([^)]{0,200}\))?:)?(\w{1,80})>")
+_MOST_PATHS = 32
 _NAMES = re.compile(r"(?:^|_)(?:uidb64|uid64|key|code|hash|nonce|hmac|signed)$", re.IGNORECASE)
 
 
@@ -28,3 +29,29 @@ def without(path: str, names: tuple[str, ...], values: Mapping[str, Any]) -> str
         for form in {value, quote(value)} - {""}:
             path = re.sub(rf"(?<![^/.,;:@=-]){re.escape(form)}(?![^/.,;:@=-])", REDACTED, path)
     return path
+
+
+class ServedPaths:
+    """The last paths that held a secret: the server is about to write them into its access log."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def remember(self, path: str, cleaned: str) -> None:
+        if path == cleaned:
+            return
+        for form in {path, quote(path)}:
+            self.known.pop(form, None)
+            self.known[form] = cleaned
+        for oldest in list(self.known)[: max(0, len(self.known) - _MOST_PATHS)]:
+            self.known.pop(oldest, None)
+
+    def cleaned(self, text: str) -> str:
+        for path, cleaned in list(self.known.items()):
+            if path in text:
+                text = text.replace(path, cleaned)
+        return text
+
+
+# One process has one access log.
+SERVED_PATHS = ServedPaths()

@@ -4,6 +4,7 @@ Every pattern is linear in its input: quantifiers are bounded, or over classes t
 """
 
 import re
+from itertools import pairwise
 
 REDACTED = "REDACTED"
 
@@ -243,7 +244,7 @@ def _segment(found: re.Match[str]) -> str:
 def is_random(word: str) -> bool:
     """Capitals, small letters and digits, changing all the time: nobody calls anything so. An id in hex is kept."""
     kinds = ["9" if sign.isdigit() else "A" if sign.isupper() else "a" for sign in word if sign.isalnum()]
-    changes = sum(one != next_one for one, next_one in zip(kinds, kinds[1:], strict=False))
+    changes = sum(one != next_one for one, next_one in pairwise(kinds))
     return len(set(kinds)) == 3 and changes * 5 >= len(kinds) * 2
 
 

@@ -84,7 +84,9 @@ class ServerCall:
         """These parameters of the path are secrets."""
         path = getattr(self.span, "own", {}).get("url.path")
         if isinstance(path, str):
-            self.span.set_attribute("url.path", secret_paths.without(path, names, values))
+            cleaned = secret_paths.without(path, names, values)
+            self.span.set_attribute("url.path", cleaned)
+            secret_paths.SERVED_PATHS.remember(path, cleaned)
 
     def started(self, status: int) -> None:
         self._status = status
