@@ -84,9 +84,10 @@ def without_run(command: Sequence[str]) -> list[str]:
 
 
 def prepared(found: Program, environ: Mapping[str, str], folder: str) -> dict[str, str]:
-    ready = {**environ, **found.variables}
+    """As `tracestitch run` hands it over, and then as the command itself changes it."""
+    ready = dict(environ)
     prepare(ready, None, None, None, folder)
-    return ready
+    return {**ready, **found.variables}
 
 
 def ask(found: Program, environ: Mapping[str, str], folder: str, settings: str = "") -> Interpreter:
@@ -164,6 +165,9 @@ def _of_interpreter(told: Interpreter, found: Program) -> Iterator[Finding]:
     version = ".".join(str(part) for part in told.version)
     if told.version < OLDEST_PYTHON:
         yield met(conditions.PYTHON_TOO_OLD, f"{told.python} is Python {version}; the agent needs 3.11.")
+    elif not told.active and "PYTHONPATH" in found.variables and not told.no_site:
+        text = "The command sets PYTHONPATH anew, and with it goes what the agent is handed on in."
+        yield met(conditions.ENVIRONMENT_DROPPED, text, what="the assignment of PYTHONPATH")
     elif not told.active:
         yield _why_not_active(told)
     if "Error in sitecustomize" in told.said:
@@ -200,7 +204,9 @@ def _of_launchers(found: Program, told: Interpreter, environ: Mapping[str, str])
     names = [LAUNCHERS[launcher][0] for launcher in found.launchers]
     if "opentelemetry-instrument" in found.launchers:
         text = "`tracestitch run opentelemetry-instrument …` leaves the agent out: OpenTelemetry's sitecustomize runs no other."
-        rest = " ".join(found.rest[:3])
+        script = found.rest[0] if found.rest else ""
+        python = [] if script.startswith("/") else [os.path.basename(found.interpreter[-1])]
+        rest = " ".join([*python, *found.rest[:3]])
         yield met(conditions.LAUNCHER_ORDER, text, launcher="opentelemetry-instrument", rest=rest)
     names += [
         name
