@@ -9,7 +9,7 @@ from tracestitch_collector import status
 from tracestitch_collector.status import ProcessStatus
 
 SUPERVISOR = "supervisor"
-WATCHED = ("receiver", "pipeline")
+WATCHED = ("receiver", "pipeline")  # and receiver-2 and so on
 """Processes that say something every second; silence means that they hang."""
 
 
@@ -37,7 +37,9 @@ def read_alarms(folder: Path, now_ns: int) -> tuple[Alarm, ...]:
             why="it hangs, or the disk takes nothing",
         )
         for name, each in processes.items()
-        if name in WATCHED and supervisor is not None and _is_silent(each, supervisor, now_ns)
+        if name.partition("-")[0] in WATCHED
+        and supervisor is not None
+        and _is_silent(each, supervisor, now_ns)
     ]
     return tuple(sorted((*said, *silent), key=lambda alarm: (alarm.since_ns, alarm.headline)))
 

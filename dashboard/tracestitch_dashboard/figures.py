@@ -11,6 +11,7 @@ _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 THIN = "\u202f"
 """Between thousands: narrow, and never a line break."""
 SECOND_NS = 1_000_000_000
+AHEAD_S = 10
 
 
 def duration(ns: float) -> str:
@@ -105,11 +106,12 @@ def size(number: float) -> str:
 
 
 def ago(time_ns: int, now_ns: int) -> str:
-    """`now`, `12 s ago`, `4 min ago`, `in 3 s`; `never` for 0."""
+    """`now`, `12 s ago`, `4 min ago`, `in 3 min`; `never` for 0. Clocks of other machines run ahead a little, and
+    a page is drawn before it is read: some seconds to come are now."""
     if time_ns <= 0:
         return "never"
     seconds = (now_ns - time_ns) // SECOND_NS
-    if seconds < -1:
+    if seconds < -AHEAD_S:
         return f"in {_coarse(-seconds)}"
     return "now" if seconds < 2 else f"{_coarse(seconds)} ago"
 

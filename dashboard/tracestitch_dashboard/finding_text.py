@@ -28,7 +28,10 @@ def lines(findings: Sequence[Finding], paint: Paint) -> Iterator[str]:
     for finding in by_weight(findings):
         if finding.suppressed_by is None and not finding.is_open:
             seen = moment(finding.last_seen_ns)
-            yield paint("dim", f"quiet  {finding.check}  {clean(finding.title)}  (last seen {seen} UTC)")
+            since = f"; {without(finding)}" if finding.clean else ""
+            yield paint(
+                "dim", f"quiet  {finding.check}  {clean(finding.title)}  (last seen {seen} UTC{since})"
+            )
     for finding in by_weight(findings):
         if finding.suppressed_by is not None:
             reason = clean(finding.suppressed_by, 200)
@@ -42,6 +45,8 @@ def _one(finding: Finding, paint: Paint) -> Iterator[str]:
         where[1] += f" in {finding.location.function}"
     yield f"  {finding.check} ({finding.pitfall}) · {' · '.join(clean(part, 300) for part in where if part)}"
     yield f"  {clean(finding.impact.text, 600)}"
+    if finding.clean:
+        yield f"  Seen last at {moment(finding.last_seen_ns)} UTC; {without(finding)}."
     for label, text in finding.details:
         yield paint("dim", f"  {clean(label, 60)}: {clean(text, 300)}")
     yield f"  Fix: {clean(finding.fix.text, 600)}"
@@ -49,6 +54,10 @@ def _one(finding: Finding, paint: Paint) -> Iterator[str]:
     yield from (paint("cyan", f"    + {line}") for line in clean_lines(finding.fix.after))
     traces = ", ".join(clean(shown.trace_id, 40) for shown in finding.evidence)
     yield paint("dim", f"  {finding.fingerprint}{f' · traces {traces}' if traces else ''}")
+
+
+def without(finding: Finding) -> str:
+    return f"not in the last {wording.counted(finding.clean, 'request')} of {clean(finding.operation, 120)}"
 
 
 def summary(findings: Sequence[Finding], failing: Sequence[Finding] = (), gate: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import Response
 
-from tracestitch_dashboard import addresses, bars, diff, figures, palette
+from tracestitch_dashboard import addresses, bars, diff, figures, hours, palette
 from tracestitch_dashboard.timeline import naming
 
+_STATEMENT = re.compile(r"(?:SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r" (FROM|(?:LEFT |INNER |OUTER |LEFT OUTER )?JOIN|WHERE|GROUP BY|ORDER BY|HAVING|LIMIT|VALUES|SET)\b"
+)
 FOLDER = Path(__file__).parent / "templates"
 
 
@@ -47,6 +52,9 @@ def environment(version: str) -> Environment:
         sentence=figures.sentence,
         tail=tail,
         tail_of_name=lambda name: ".".join(naming.shortened(name, 300).split(".")[-2:]),
+        marked=marked,
+        laid_out=laid_out,
+        hours=hours.points,
         bar_parts=bars.parts,
         diffed=lambda fix: diff.lines(fix.before, fix.after),
     )
@@ -72,6 +80,22 @@ def moment(time_ns: int, now_ns: int | None = None, kind: str = "clock") -> Mark
         kind if now_ns is None else "age",
         shown,
     )
+
+
+def marked(text: str) -> Markup:
+    """`code` between backticks as code; everything is escaped."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # one of them has no partner: nothing can be told
+        return Markup("{}").format(text)
+    forms = (Markup("{}"), Markup("<code>{}</code>"))
+    return Markup("").join(forms[place % 2].format(piece) for place, piece in enumerate(pieces))
+
+
+def laid_out(text: str) -> str:
+    """A long statement with its clauses on lines of their own; any other text as it is."""
+    if len(text) < 60 or not _STATEMENT.match(text):
+        return text
+    return _CLAUSE.sub(r"\n\1", " ".join(text.split()))
 
 
 def tone(service: str, colours: Mapping[str, int]) -> str:

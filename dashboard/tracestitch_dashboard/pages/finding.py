@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracestitch_collector.checks.finding import PITFALLS, Evidence, Finding, to_json
-from tracestitch_dashboard import diff
+from tracestitch_dashboard import diff, hours
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.diff import Line
 from tracestitch_dashboard.errors import NotFound
 from tracestitch_dashboard.page import Page
 from tracestitch_dashboard.small_timeline import SmallTimeline, small_timeline
+from tracestitch_dashboard.sparkline import Column
 
 _WHICH = ("worst", "typical", "latest")
 
@@ -30,6 +31,7 @@ class FindingPage:
     pitfall: str
     exhibits: tuple[Exhibit, ...]
     fix: tuple[Line, ...]
+    hours: tuple[Column, ...]
     suppression: str
     """The comment for the line of code."""
 
@@ -47,6 +49,7 @@ def load(ask: Ask) -> FindingPage:
         pitfall=PITFALLS[finding.pitfall],
         exhibits=tuple(_exhibit(ask, finding, place) for place in range(len(finding.evidence))),
         fix=diff.lines(finding.fix.before, finding.fix.after),
+        hours=hours.columns(finding, ask.now_ns),
         suppression=f"# tracestitch: ignore[{finding.check}] reason",
     )
 
