@@ -98,7 +98,11 @@ class LogWriter:
         self._size = 0
         self._torn = False
         self._bytes = 0
-        self._recover()
+        try:
+            self._recover()
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     @property
     def position(self) -> int:
