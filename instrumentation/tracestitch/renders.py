@@ -19,7 +19,12 @@ def patch_django(module: ModuleType) -> None:
 
 
 def patch_flask(module: ModuleType) -> None:
-    replace(module, "_render", _timing(lambda args: args[1].name))
+    replace(module, "_render", _timing(_jinja_name))
+
+
+def _jinja_name(args: tuple[Any, ...]) -> Any:
+    """Flask 2.1 and older say the template first, newer ones the app, which has a name of its own."""
+    return next(arg for arg in args if hasattr(arg, "root_render_func")).name
 
 
 def _timing(name_of: Callable[[Any], Any]) -> Callable[[Any], Callable[..., Any]]:
