@@ -48,7 +48,8 @@ class RealApp:
         own = {name: self._filled(value, data, 0) for name, value in self.environ.items()}
         folders = [own.pop("PYTHONPATH", ""), more.pop("PYTHONPATH", "")]
         more["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
-        base = environment(endpoint, **own, **more)
+        # The order of sets is part of what some apps answer.
+        base = environment(endpoint, **own, **more, PYTHONHASHSEED="0")
         base["PATH"] = os.pathsep.join([str(self.venv / "bin"), base["PATH"]])
         return base
 

@@ -21,8 +21,9 @@ from decimal import Decimal
 import django; django.setup()
 from django.utils.timezone import now
 from django_scopes import scopes_disabled
+from django.db import transaction
 from pretix.base.models import *
-with scopes_disabled():
+with scopes_disabled(), transaction.atomic():
     user = User.objects.create_superuser("admin@localhost.example", "trail-mix-9")
     organizer = Organizer.objects.create(name="Cats", slug="cats")
     team = Team.objects.create(organizer=organizer, name="All", all_events=True, all_event_permissions=True,
@@ -40,6 +41,7 @@ with scopes_disabled():
                 sales_channel=organizer.sales_channels.get(identifier="web"))
             for position in (1, 2):
                 OrderPosition.objects.create(order=order, item=tickets[n % 5], price=Decimal(20), positionid=position)
+            order.create_transactions()
 """,
     },
     setup=(("python", "-m", "pretix", "migrate", "-v0"), ("python", "{data}/seed.py")),
@@ -89,7 +91,7 @@ HEALTHCHECKS = RealApp(
     requirements="requirements.txt",
     packages=("gunicorn",),
     python="3.12",
-    environ={"DB_NAME": "{data}/hc.sqlite", "DEBUG": "True", "DJANGO_SETTINGS_MODULE": "hc.settings"},
+    environ={"DB_NAME": "{data}/hc.sqlite", "ALLOWED_HOSTS": "*", "DEBUG": "True", "DJANGO_SETTINGS_MODULE": "hc.settings"},
     files={
         "seed.py": """
 import sys; sys.path.insert(0, ".")

@@ -1,5 +1,6 @@
 """The same walk through the app bare and through the app with the agent, side by side, and what differs."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -129,16 +130,22 @@ def _unequal(walks: Walks) -> tuple[list[str], int]:
     """What two walks through the bare app have alike, the walk with the agent must have too."""
     found, hashed = [], 0
     for index, request in enumerate(walks.requests):
-        bare = [walk[index] for walk in walks.bare[1:]]
-        seen = [walk[index] for walk in walks.observed[1:]]
+        bare = [walk[index] for walk in walks.bare[2:]]
+        seen = [walk[index] for walk in walks.observed[2:]]
         for what in ("status", "headers", "body_hash"):
             expected = [_comparable(answer, what) for answer in bare]
             stable = all(value == expected[0] for value in expected)
             hashed += stable and what == "body_hash"
             if stable and any(_comparable(answer, what) != expected[0] for answer in seen):
                 values = [_comparable(answer, what) for answer in seen]
-                found.append(f"{request.method} {request.path}: {what} {expected[0]} but {values}")
+                differs = _first_difference(bare[-1].text, seen[-1].text) if what == "body_hash" else ""
+                found.append(f"{request.method} {request.path}: {what} {expected[0]} but {values} {differs}")
     return found, hashed
+
+
+def _first_difference(bare: str, seen: str) -> str:
+    at = len(os.path.commonprefix([bare, seen]))
+    return f"at {at}: {bare[at - 40 : at + 60]!r} but {seen[at - 40 : at + 60]!r}"
 
 
 def _comparable(answer: Answer, what: str) -> object:

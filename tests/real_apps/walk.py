@@ -47,6 +47,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body_hash: str
+    is_html: bool
     text: str
 
     @property
@@ -80,6 +81,7 @@ class Visitor:
     def __init__(self, port: int) -> None:
         self.base = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.base, timeout=60, trust_env=False)
+        self.raw = ""
 
     def ask(self, request: Request, form: Mapping[str, str] | None = None) -> Answer:
         trace_id = secrets.token_hex(16)
@@ -88,6 +90,7 @@ class Visitor:
             "referer": self.base + request.path,
         }
         answer = self.client.request(request.method, request.path, data=form, headers=headers)
+        self.raw = answer.text
         body = VARYING.sub(b"", answer.content)
         return Answer(
             request=request,
@@ -95,14 +98,15 @@ class Visitor:
             status=answer.status_code,
             headers={name: answer.headers[name] for name in COMPARED_HEADERS if name in answer.headers},
             body_hash=hashlib.sha256(body).hexdigest()[:16],
-            text=answer.text if "html" in answer.headers.get("content-type", "") else "",
+            is_html="html" in answer.headers.get("content-type", ""),
+            text=body.decode(errors="replace"),
         )
 
     def sign_in(self, path: str, name: str, password: str) -> list[Answer]:
         """Fills in the form of the page that asks for a password."""
         shown = self.ask(Request(path=path))
         page = _Page()
-        page.feed(shown.text)
+        page.feed(self.raw)
         action, values, types = next(form for form in page.forms if "password" in form[2].values())
         text = next(key for key in values if types[key] in ("text", "email") and "csrf" not in key)
         secret = next(key for key in values if types[key] == "password")
@@ -144,7 +148,8 @@ def explore(visitor: Visitor, starts: Sequence[str], limit: int) -> tuple[list[R
 
 def _links(answer: Answer, base: str) -> list[str]:
     page = _Page()
-    page.feed(answer.text)
+    if answer.is_html:
+        page.feed(answer.text)
     links = [urlsplit(urljoin(base + answer.request.path, link)) for link in page.links]
     if "location" in answer.headers:
         links.append(urlsplit(urljoin(base + answer.request.path, answer.headers["location"])))
