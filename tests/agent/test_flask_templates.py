@@ -19,7 +19,7 @@ class Stages:
         self.names.append(f"{kind} {name}")
 
 
-TEMPLATE = jinja2.Environment(loader=jinja2.DictLoader({"home.html": "hello"})).get_template("home.html")  # noqa: S701
+TEMPLATE = jinja2.Environment(loader=jinja2.DictLoader({"home.html": "hello"})).get_template("home.html")
 APP = SimpleNamespace(name="shop")
 
 
