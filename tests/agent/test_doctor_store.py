@@ -79,11 +79,11 @@ def test_the_other_ports_of_the_server_are_told_apart(server: Server) -> None:
 
 
 def test_a_server_with_a_token(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", environment={"TRACESTITCH_TOKEN": "open-sesame"}) as guarded:
+    with serving(tmp_path / "data", environment={"TRACESTITCH_TOKEN": "open-sesame-open-sesame"}) as guarded:
         assert diagnose(guarded.otlp_http).names == ["token-missing"]
         assert diagnose(guarded.otlp_http, TRACESTITCH_TOKEN="other").names == ["token-wrong"]
         assert diagnose(guarded.dashboard).names == ["dashboard-port"]
-        let_in = diagnose(guarded.otlp_http, TRACESTITCH_TOKEN="open-sesame")
+        let_in = diagnose(guarded.otlp_http, TRACESTITCH_TOKEN="open-sesame-open-sesame")
 
     assert let_in.names == []
     assert "The store shows it" in let_in.steps[-1]

@@ -20,6 +20,8 @@ from tracestitch.doctor.report import Report
 from tracestitch.settings import from_environment, with_flags
 
 LOOKBACK_NS = 3_600_000_000_000
+AHEAD_NS = 86_400_000_000_000
+"""Where a clock is ahead, its spans lie in the future."""
 _TRACES, _INVENTORIES = 60, 200
 _DJANGO = "django"
 
@@ -62,7 +64,7 @@ def examine(order: Order) -> Report:
     if followed.dashboard is not None:
         services = [*order.services] or [name for name in [settings.service_name] if name]
         try:
-            findings += _of_the_store(followed.dashboard, services)
+            findings += _of_the_store(followed.dashboard, services, expects=not order.command)
         except NoAnswer as error:
             steps.append(f"What the store knows of the services could not be read: {error}.")
     return Report(steps=steps, findings=_once(findings))
@@ -95,17 +97,19 @@ def _of_the_app(launch: Launch, order: Order, environ: Mapping[str, str]) -> Ite
         yield from log_levels.look(log_levels.calls_in(order.folder), levels, f"LOGGING in {where}")
 
 
-def _of_the_store(dashboard: Dashboard, services: Sequence[str]) -> Iterator[Finding]:
-    start_ns = time.time_ns() - LOOKBACK_NS
-    known = dashboard.items("/services.json", "services", **{"from": start_ns})
+def _of_the_store(dashboard: Dashboard, services: Sequence[str], *, expects: bool) -> Iterator[Finding]:
+    """`expects`: the services have been started already, so they should be there."""
+    now_ns = time.time_ns()
+    period = {"from": now_ns - LOOKBACK_NS, "to": now_ns + AHEAD_NS}
+    known = dashboard.items("/services.json", "services", **period)
     names = {str(one.get("service")) for one in known}
     for service in services:
-        if service not in names:
+        if service not in names and expects:
             text = f"The store has nothing of service {service!r} in the last hour."
             near = ", ".join(sorted(names - {"tracestitch-doctor"})[:8])
             seen = f" It has: {near}." if near else ""
             yield met(SERVICE_SILENT, text + seen, service=service)
-    spans = list(_recent_spans(dashboard, [name for name in services if name in names], start_ns))
+    spans = list(_recent_spans(dashboard, [name for name in services if name in names], period))
     yield from traffic.broken_propagation(spans, services)
     yield from traffic.late_services(span for span in spans if not services or span.service in services)
     inventories = _inventories(dashboard)
@@ -115,13 +119,13 @@ def _of_the_store(dashboard: Dashboard, services: Sequence[str]) -> Iterator[Fin
     yield from _of_inventories(inventories, services)
 
 
-def _recent_spans(dashboard: Dashboard, services: Sequence[str], start_ns: int) -> Iterator[traffic.Span]:
+def _recent_spans(
+    dashboard: Dashboard, services: Sequence[str], period: Mapping[str, int]
+) -> Iterator[traffic.Span]:
     seen: set[str] = set()
     for service in services or [""]:
         more = {"service": service} if service else {}
-        for summary in dashboard.items(
-            "/traces.json", "traces", **{"from": start_ns, "limit": _TRACES}, **more
-        ):
+        for summary in dashboard.items("/traces.json", "traces", limit=_TRACES, **period, **more):
             trace_id = str(summary.get("trace_id"))
             if trace_id not in seen:
                 seen.add(trace_id)
