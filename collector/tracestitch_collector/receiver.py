@@ -31,7 +31,7 @@ from tracestitch_collector.receive.http import OtlpApp
 from tracestitch_collector.receive.intake import Intake
 from tracestitch_collector.receive.protocol import protocol_class
 from tracestitch_collector.receive.side import PATHS, settings_key, side_app
-from tracestitch_collector.settings import PART_VARIABLE, Settings
+from tracestitch_collector.settings import PART_VARIABLE, PROCESS_VARIABLE, Settings, receiver_names
 from tracestitch_collector.sockets import bind, inherited, port_of
 from tracestitch_collector.status import STORE_AWAY, Report, StatusFile, read_one
 
@@ -76,12 +76,17 @@ class WatchedLog:
 class Receiver:
     """Everything of the process, wired together."""
 
-    def __init__(self, settings: Settings, http_socket: socket.socket, **deadlines: float) -> None:
+    def __init__(
+        self, settings: Settings, http_socket: socket.socket, name: str = "receiver", **deadlines: float
+    ) -> None:
         self._settings = settings
+        self._name = name
         self._http_socket = http_socket
         self.http_port = port_of(http_socket)
         settings.data.mkdir(parents=True, exist_ok=True)
-        self._writer = LogWriter(settings.data / "log" / "receiver", max_bytes=settings.max_log_size_bytes)
+        self._writer = LogWriter(
+            settings.data / "log" / name, max_bytes=settings.max_log_size_bytes // settings.receivers
+        )
         self._log = WatchedLog(self._writer)
         self._committer = Committer(self._log.append)
         self.counters = Counters(self._log.bytes)
@@ -100,9 +105,15 @@ class Receiver:
             settings_key(self._settings.data / "agent.key"),
             self._log.trouble,
             self._store_away,
-            lambda accept: exposed(self.counters, socket_path, accept),
+            lambda accept: exposed(self.counters, socket_path, accept, self._siblings()),
             self._about,
         )
+
+    def _siblings(self) -> list[Mapping[str, float]]:
+        """What the other receivers counted, as they wrote it down last."""
+        others = (name for name in receiver_names(self._settings.receivers) if name != self._name)
+        found = (read_one(self._settings.data / "status", name) for name in others)
+        return [status.report.counters for status in found if status is not None]
 
     def _about(self) -> dict[str, object]:
         """The dashboard is named only where it runs beside this process."""
@@ -137,7 +148,7 @@ class Receiver:
     async def serve(self) -> None:
         """Serves until `stop`; then finishes what has begun."""
         told = threading.Event()
-        status = StatusFile(self._settings.data / "status", "receiver")
+        status = StatusFile(self._settings.data / "status", self._name)
         status.write(self._report())
         writing = threading.Thread(target=status.keep_writing, args=(self._report, told), daemon=True)
         writing.start()
@@ -176,7 +187,7 @@ class Receiver:
 async def run(settings: Settings, environment: Mapping[str, str]) -> None:
     """The whole life of the process."""
     http_socket = inherited("otlp_http", environment) or bind(settings.host, settings.otlp_http_port)
-    receiver = Receiver(settings, http_socket)
+    receiver = Receiver(settings, http_socket, environment.get(PROCESS_VARIABLE) or "receiver")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, receiver.stop)

@@ -17,6 +17,17 @@ def port(text: str) -> int:
     return int(text)
 
 
+MAX_PROCESSES = 64
+
+
+def processes(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_PROCESSES:
+        raise ValueError(
+            f"a number of processes is from 1 to {MAX_PROCESSES}; as many as there are cores is plenty"
+        )
+    return int(text)
+
+
 _DURATION_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 

@@ -21,6 +21,8 @@ SETTINGS_VARIABLE = "TRACESTITCH_SERVE_SETTINGS"
 """How the supervisor hands its settings to its processes, as JSON."""
 SOCKETS_VARIABLE = "TRACESTITCH_SERVE_SOCKETS"
 """How it hands over the sockets it listens on: JSON, name to file descriptor (see sockets.py)."""
+PROCESS_VARIABLE = "TRACESTITCH_SERVE_PROCESS"
+"""The name of the process, where several run the same program: `receiver-2`."""
 PART_VARIABLE = "TRACESTITCH_SERVE_PART"
 """Which form of `tracestitch serve` runs: all, collector or dashboard. The reader evaluates the checks in `all`
 only; in `collector` a process of its own does."""
@@ -77,6 +79,7 @@ class Settings:
     retention_s: int = 7 * 86_400
     max_size_bytes: int = 10_000_000_000
     max_log_size_bytes: int = 1_000_000_000
+    receivers: int = 1
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -244,6 +247,14 @@ TABLE: tuple[Setting, ...] = (
         help="how much disk received and not yet processed data may take; beyond it senders are told to wait",
         metavar="SIZE",
     ),
+    Setting(
+        name="receivers",
+        flag="--receivers",
+        parse=values.processes,
+        default="1",
+        help="how many processes receive; each keeps a log of its own, and they share --max-log-size",
+        metavar="N",
+    ),
 )
 
 
@@ -345,6 +356,11 @@ def with_ports(settings: Settings, ports: Mapping[str, int]) -> Settings:
     if settings.public_url:
         return settings
     return replace(settings, public_url=f"http://{url_host(settings.host)}:{settings.dashboard_port}")
+
+
+def receiver_names(count: int) -> tuple[str, ...]:
+    """Of the processes that receive; so are their logs and their status files called."""
+    return ("receiver", *(f"receiver-{number}" for number in range(2, count + 1)))
 
 
 def url_host(host: str) -> str:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import socket
 from typing import TextIO
@@ -22,9 +22,11 @@ from tracestitch_collector.lifeline import die_with, take_folder
 from tracestitch_collector.probe import answers_http, answers_unix
 from tracestitch_collector.settings import (
     PART_VARIABLE,
+    PROCESS_VARIABLE,
     SETTINGS_VARIABLE,
     SOCKETS_VARIABLE,
     Settings,
+    receiver_names,
     url_host,
     with_ports,
 )
@@ -75,6 +77,16 @@ PARTS: Mapping[str, tuple[Program, ...]] = {
 """What each form of the command runs. The reader evaluates the checks itself unless told that it is alone."""
 
 
+def programs(part: str, receivers: int) -> tuple[Program, ...]:
+    """With so many receivers: they accept from one socket, and each has a log of its own."""
+    further = [replace(RECEIVER, name=name) for name in receiver_names(receivers)[1:]]
+    return tuple(
+        each
+        for program in PARTS[part]
+        for each in ((program, *further) if program is RECEIVER else (program,))
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class Child:
     """One program over its restarts."""
@@ -115,7 +127,9 @@ class Supervisor:
         """Until told to stop, or until a process says that it cannot run as configured."""
         status = StatusFile(self.settings.data / "status", self._status_name())
         self.children = [
-            Child(program=program) for program in PARTS[self.part] if self._is_installed(program)
+            Child(program=program)
+            for program in programs(self.part, self.settings.receivers)
+            if self._is_installed(program)
         ]
         began_s = time.monotonic()
         told, next_status_s, code = False, 0.0, 0
@@ -181,6 +195,7 @@ class Supervisor:
                 SETTINGS_VARIABLE: self.settings.to_json(),
                 SOCKETS_VARIABLE: handed_over(own),
                 PART_VARIABLE: self.part,
+                PROCESS_VARIABLE: program.name,
             },
             stdin=subprocess.DEVNULL,
             pass_fds=files,

@@ -79,14 +79,19 @@ class Intake:
         self._seen = dict.fromkeys(seen, now_ns)
         self._readers: dict[str, LogReader] = {}
         self._waiting: dict[str, deque[Record]] = {}
+        self._turn = 0
 
     def take(self, max_bytes: int) -> Portion | None:
         """What is new, up to about so many inflated bytes; None when nothing is."""
         start = dict(self._offsets)
         gathering = _Gathering()
-        for name, reader in self._logs():
+        logs = self._in_turn()
+        for index, (name, reader) in enumerate(logs):
             waiting = self._waiting.setdefault(name, deque())
-            while gathering.size < max_bytes and gathering.records < MAX_RECORDS:
+            # What is left is shared among the logs that are left: a busy one must not keep the others waiting.
+            most_bytes = gathering.size + (max_bytes - gathering.size) / (len(logs) - index)
+            most_records = gathering.records + (MAX_RECORDS - gathering.records) / (len(logs) - index)
+            while gathering.size < most_bytes and gathering.records < most_records:
                 if not waiting:
                     waiting.extend(reader.read(READ_BYTES))
                 if not waiting:
@@ -106,6 +111,12 @@ class Intake:
             undecodable=tuple(gathering.undecodable),
             oldest_ns=gathering.oldest_ns,
         )
+
+    def _in_turn(self) -> list[tuple[str, LogReader]]:
+        """The logs, each time another one first: it may take most."""
+        logs = self._logs()
+        self._turn = (self._turn + 1) % max(1, len(logs))
+        return logs[self._turn :] + logs[: self._turn]
 
     def _logs(self) -> list[tuple[str, LogReader]]:
         if self._folder.exists():

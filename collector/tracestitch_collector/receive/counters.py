@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from tracestitch_collector.receive.shapes import SIGNALS
 
 TRANSPORTS = ("http", "grpc")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+"""Of our own texts, none of which holds a quotation mark."""
 
 
 class Counters:
@@ -67,6 +72,10 @@ class Counters:
                 self.accepted.labels(signal.name, transport)
                 self.requests.labels(signal.name, transport)
 
+    def with_siblings(self, siblings: Sequence[Mapping[str, float]]) -> Collector:
+        """These counters and those of further receivers, each as its `snapshot`, as one sum."""
+        return _Sums(self.registry, siblings) if siblings else self.registry
+
     def fault(self, error: Exception) -> None:
         """A bug of the receiver: counted, and its place kept for the status page."""
         self.errors.inc()
@@ -82,6 +91,28 @@ class Counters:
             for sample in family.samples
             if not sample.name.endswith("_created")
         }
+
+
+class _Sums(Collector):
+    def __init__(self, registry: CollectorRegistry, siblings: Sequence[Mapping[str, float]]) -> None:
+        self._registry = registry
+        self._siblings = siblings
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            yield family if family.name == "tracestitch_pipeline_up" else self._summed(family)
+
+    def _summed(self, family: Metric) -> Metric:
+        name = family.name + ("_total" if family.type == "counter" else "")
+        sums = {sample.name + _labels(sample.labels): sample.value for sample in family.samples}
+        for sibling in self._siblings:
+            for key, value in sibling.items():
+                if key == name or key.startswith(name + "{"):
+                    sums[key] = sums.get(key, 0.0) + value
+        summed = Metric(family.name, family.documentation, family.type)
+        for key, value in sums.items():
+            summed.add_sample(key.partition("{")[0], dict(_LABEL.findall(key)), value)
+        return summed
 
 
 def _labels(labels: dict[str, str]) -> str:

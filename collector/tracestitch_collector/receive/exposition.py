@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client import exposition
@@ -15,12 +16,15 @@ MAX_BYTES = 64 * 1024 * 1024
 _EOF = b"# EOF\n"
 
 
-async def exposed(counters: Counters, socket: Path, accept: str) -> tuple[bytes, str]:
-    """The text and its content type, in the format that the scraper asks for."""
+async def exposed(
+    counters: Counters, socket: Path, accept: str, siblings: Sequence[Mapping[str, float]] = ()
+) -> tuple[bytes, str]:
+    """The text and its content type, in the format that the scraper asks for. What further receivers counted is
+    added: a scrape reaches any of them."""
     theirs = await _pipeline(socket, accept)
     counters.pipeline_up.set(0 if theirs is None else 1)
     encode, content_type = exposition.choose_encoder(accept)
-    own: bytes = encode(counters.registry)
+    own: bytes = encode(counters.with_siblings(siblings))
     if own.endswith(_EOF):
         return own.removesuffix(_EOF) + (theirs or b"").removesuffix(_EOF) + _EOF, content_type
     return own + (theirs or b"").removesuffix(_EOF), content_type

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -75,8 +77,14 @@ def settings_key(path: Path) -> str:
     key = path.read_text().strip() if path.exists() else ""
     if not key:
         key = secrets.token_hex(32)
-        draft = path.with_suffix(".tmp")
+        draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
         draft.touch(mode=0o600)
         draft.write_text(key)
-        draft.replace(path)
+        if path.exists() and not path.read_text().strip():
+            path.unlink()
+        try:
+            os.link(draft, path)
+        except FileExistsError:  # another receiver was first
+            key = path.read_text().strip()
+        draft.unlink()
     return key
