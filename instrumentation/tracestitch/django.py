@@ -140,7 +140,8 @@ def _describe(call: ServerCall, request: Any, response: Any) -> None:
     # Of an asynchronous body every step runs within the ASGI call, and so in its context.
     in_steps = response.streaming and getattr(response, "file_to_stream", None) is None
     if in_steps and not getattr(response, "is_async", False):
-        response._iterator = server.in_context(call, response._iterator)
+        response._iterator = body = server.in_context(call, response._iterator)
+        response._resource_closers.append(body.leave)
     _end_with(call, response)
 
 

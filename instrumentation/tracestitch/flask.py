@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from tracestitch import frames, refusals, server, tracebacks
+from tracestitch import disconnects, frames, refusals, server, tracebacks
 from tracestitch.agent import suggest_service_name
 from tracestitch.patching import replace
 from tracestitch.safety import guard
@@ -90,7 +90,9 @@ def _noting_handled(original: Any) -> Callable[..., Any]:
 def _note(error: BaseException, *, handled: bool) -> None:
     call = current_call()
     # abort(404) and the like are ways to answer, and no errors.
-    if call is not None and _answers(error):
+    if call is not None and disconnects.is_disconnect(error):
+        call.left()
+    elif call is not None and _answers(error):
         refusals.note(error)
     elif call is not None:
         call.failed(error, handled=handled)

@@ -12,6 +12,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from tracestitch import apart, calls, contexts, scrub, swallowed, transactions
+from tracestitch.retries import ATTEMPTS
 from tracestitch.safety import guard
 
 _CALL = context.create_key("tracestitch-http-call")
@@ -38,6 +39,7 @@ class HttpCall:
         self.timeouts = timeouts
         self._span = span
         self._failed_answer: object = None
+        self._may_be_tried_again = False
         self._sent = 0
         self._token: Any = None
 
@@ -53,6 +55,8 @@ class HttpCall:
             # Detached first: the failure is noted on the span in which the call was made.
             if self._token is not None:
                 contexts.detach(self._token)
+            if error is not None or self._may_be_tried_again:
+                ATTEMPTS.failed(self._span)
             if error is not None:
                 calls.fail(self._span, error)
             elif self._failed_answer is not None:
@@ -74,6 +78,7 @@ class HttpCall:
         """`answer` is what a later exception may carry, as that of `raise_for_status()` does."""
         with _CALLING:
             self._span.set_attribute("http.response.status_code", status)
+            self._may_be_tried_again = status >= 500 or status in (408, 409, 423, 425, 429)
             if status >= 400:
                 self._span.set_attribute("error.type", str(status))
                 self._span.set_status(Status(StatusCode.ERROR))
@@ -105,6 +110,7 @@ def start(client: str, method: str, url: str, timeouts: Timeouts | None) -> Http
         }
         attributes.update(transactions.going_out())
         span = calls.start(name, SpanKind.CLIENT, attributes)
+        ATTEMPTS.note(span)
         return HttpCall(span=span, client=client, timeouts=timeouts)
     return None
 

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import contexts, incoming, inventory, secret_paths
+from tracestitch import contexts, disconnects, incoming, inventory, secret_paths
 from tracestitch.attributes import Shared
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
@@ -27,6 +27,8 @@ Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]
 
 _CALL_KEY = context.create_key("tracestitch-server-call")
+# Ids of the calls that have begun and not ended.
+_IN_FLIGHT: set[int] = set()
 _NO_ERRORS: list[BaseException] = []
 _MOST_OUTCOMES = 1_000
 _ENDING, _READING = guard("ending a server span"), guard("reading a status")
@@ -39,6 +41,7 @@ class ServerCall:
 
     __slots__ = (
         "_app",
+        "_disconnected",
         "_ended",
         "_error_shape",
         "_errors",
@@ -67,6 +70,7 @@ class ServerCall:
         self._errors: list[tuple[BaseException, bool]] = []
         self._app: object = None
         self._ended = False
+        self._disconnected = False
         # Somebody will end this call when the body ends.
         self.followed = False
         self.stages: Stages | None = None
@@ -93,9 +97,17 @@ class ServerCall:
 
     def failed(self, error: BaseException, *, handled: bool) -> None:
         """`handled`: the app answers by a handler of its own."""
+        if disconnects.is_disconnect(error):
+            self._disconnected = True
+            return
         if not any(error is known for known, _ in self._errors):
             self._errors.append((error, handled))
             record_exception(self.span, error, handled=handled)
+
+    def left(self) -> None:
+        """The client went away before it had all of the answer."""
+        if not self._ended:
+            self._disconnected = True
 
     def error_body(self, status: int, content_type_header: str | None, body: bytes | None) -> None:
         """Of a 4xx or 5xx answer; no body where reading it would use up a stream."""
@@ -108,6 +120,7 @@ class ServerCall:
         if self._ended:
             return
         self._ended = True
+        _IN_FLIGHT.discard(id(self))
         try:
             self._finish()
             if PROFILER.on:
@@ -134,6 +147,10 @@ class ServerCall:
                 span.set_attribute("tracestitch.response.body_shape", shape)
         if self.stages is not None:
             span.set_attributes(self.stages.attributes())
+        if self._disconnected:
+            span.set_attribute(disconnects.ATTRIBUTE, True)
+            if not unhandled:
+                return  # whatever was answered, nobody has got it
         if unhandled or (status or 0) >= 500:
             self._tell_error(unhandled or [error for error, _ in self._errors])
 
@@ -245,14 +262,31 @@ def observed_asgi(original: Any) -> Callable[..., Awaitable[None]]:
             await original(self, scope, receive, send)
             return
 
+        answered = False
+
         async def noting_status(message: Mapping[str, Any]) -> None:
+            nonlocal answered
             with _READING:
                 if message.get("type") == "http.response.start":
                     call.started(message.get("status", 200))
-            await send(message)
+                elif message.get("type") == "http.response.body":
+                    answered = not message.get("more_body", False)
+            try:
+                await send(message)
+            except OSError:
+                with _READING:
+                    call.left()
+                raise
+
+        async def noting_disconnect() -> Any:
+            message = await receive()
+            with _READING:
+                if not answered and message.get("type") == "http.disconnect":
+                    call.left()
+            return message
 
         try:
-            await original(self, scope, receive, noting_status)
+            await original(self, scope, noting_disconnect, noting_status)
         except BaseException as error:
             with _FAILING:
                 _fail(call, error)
@@ -300,9 +334,15 @@ class Body:
                 if token is not None:
                     contexts.detach(token)
 
+    def leave(self) -> None:
+        """It is closed: if it was begun and not read to its end, the client has gone away."""
+        if self._iterator is not None:
+            self._call.left()
+
     def close(self) -> None:
         token = None
         with _FOLLOWING:
+            self.leave()
             token = contexts.attach(self._call.context)
         try:
             close = getattr(self._source, "close", None)
@@ -316,7 +356,7 @@ class Body:
                 self._call.end()
 
 
-def in_context(call: ServerCall, iterator: Iterator[Any]) -> Iterator[Any]:
+def in_context(call: ServerCall, iterator: Iterator[Any]) -> Body:
     """The same items, each made with the request's context current; ending the call is up to others."""
     return Body(call, _Steps(iterator))
 
@@ -372,8 +412,13 @@ def _begin_asgi(scope: MutableMapping[str, Any]) -> ServerCall | None:
 def _begin(base: Context, marker: object, facts: incoming.Facts) -> ServerCall:
     name = facts.method if facts.method != incoming.OTHER_METHOD else "HTTP"
     span = tracer().start_span(name, base, SpanKind.SERVER, facts.client)
+    in_flight = len(_IN_FLIGHT) + 1
+    if in_flight > 1:
+        facts.own["tracestitch.requests.in_flight"] = in_flight
     if type(span) is OwnSpan and span.tracer.provider.shares:
         span.own = facts.own  # which are plain, and short enough
     else:
         span.set_attributes(facts.own)
-    return ServerCall(span, base, name, marker)
+    call = ServerCall(span, base, name, marker)
+    _IN_FLIGHT.add(id(call))
+    return call
