@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agent import APPS, TRACESTITCH, environment, fake_receiver, free_port, running
+from tests.support.agent import (
+    APPS,
+    TRACESTITCH,
+    FakeReceiver,
+    environment,
+    fake_receiver,
+    free_port,
+    running,
+)
 from tests.support.doctor import Diagnosis, diagnose
 
 pytestmark = pytest.mark.processes
@@ -225,17 +233,24 @@ def test_an_older_uwsgi_without_threads(tmp_path: Path) -> None:
     assert "uwsgi-without-threads" not in examined(str(uwsgi), "--enable-threads").names
 
 
-def test_a_running_process_is_looked_at_by_its_pid(tmp_path: Path) -> None:
+def of_running(folder: Path, receiver: FakeReceiver, *words: str) -> Diagnosis:
     port = free_port()
-    command = [sys.executable, "-I", "-S", "-m", "http.server", str(port), "--bind", "127.0.0.1"]
-    with (
-        fake_receiver() as receiver,
-        running(command, environ=environment(receiver.url), output=tmp_path / "log", port=port) as app,
-    ):
-        found = diagnose(None, "--pid", str(app.process.pid))
+    command = [*words, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    with running(command, environ=environment(receiver.url), output=folder / "log", port=port) as app:
+        return diagnose(None, "--pid", str(app.process.pid))
 
-    assert "python-flag" in found.names
-    assert "acknowledged" in found.steps[0]
+
+def test_a_running_process_is_looked_at_in_its_own_environment(tmp_path: Path) -> None:
+    with fake_receiver() as receiver:
+        observed = of_running(tmp_path, receiver, *TRACESTITCH, "run", sys.executable)
+        bare = of_running(tmp_path, receiver, sys.executable)
+        hidden = of_running(tmp_path, receiver, sys.executable, "-S")
+
+    assert "the agent starts in it" in observed.steps[-1]
+    assert "started-without-agent" not in observed.names
+    assert "tracestitch run" in bare.remedies["started-without-agent"]
+    assert "python-flag" in hidden.names
+    assert all("acknowledged" in found.steps[0] for found in (observed, bare, hidden))
 
 
 @pytest.mark.parametrize(

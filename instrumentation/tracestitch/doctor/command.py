@@ -67,6 +67,7 @@ def doctor(arguments: Sequence[str]) -> int:
         folder=folder,
         own_python=sys.executable,
         command=command,
+        is_running=options.pid is not None,
         services=options.service or (),
         server=options.server,
         wait_s=options.wait,

@@ -230,6 +230,11 @@ SITECUSTOMIZE_FAILS = Condition(
     remedy="Mend {file}.",
     is_note=True,
 )
+STARTED_WITHOUT_AGENT = Condition(
+    name="started-without-agent",
+    meaning="the running process was started without the agent, which would work in it",
+    remedy="Start it again with the agent: tracestitch run {command}",
+)
 LAUNCHER_ORDER = Condition(
     name="launcher-order",
     meaning="another launcher between `tracestitch run` and the app puts its sitecustomize before the agent's",
@@ -318,8 +323,15 @@ CONDITIONS = (
     *(HOST_REFUSED, COLLECTOR_BUSY, COLLECTOR_FULL, ECHO_REFUSED, FOREIGN_COLLECTOR, DASHBOARD_UNREACHABLE),
     *(NOT_STORED, DISK_NEARLY_FULL, CLOCK_SKEW),
     *(COMMAND_NOT_FOUND, NOT_PYTHON, SHELL_SCRIPT, ENVIRONMENT_DROPPED, OTHER_MACHINE, PYTHON_FLAG),
-    *(PYTHON_TOO_OLD, PTH_MISSING, AGENT_CANNOT_LOAD, INTERPRETER_FAILS, SITECUSTOMIZE_FAILS, LAUNCHER_ORDER),
-    *(OTHER_AGENT, UWSGI_WITHOUT_THREADS, RELOADER),
+    *(
+        PYTHON_TOO_OLD,
+        PTH_MISSING,
+        AGENT_CANNOT_LOAD,
+        INTERPRETER_FAILS,
+        SITECUSTOMIZE_FAILS,
+        STARTED_WITHOUT_AGENT,
+    ),
+    *(LAUNCHER_ORDER, OTHER_AGENT, UWSGI_WITHOUT_THREADS, RELOADER),
     *(OPENTELEMETRY_TOO_OLD, OPENTELEMETRY_MIXED, WRAPT_TOO_OLD, FRAMEWORK_TOO_OLD),
     *(LOGS_BELOW_LEVEL, SERVICE_SILENT, PROPAGATION_BROKEN, NAME_SHARED, SERVICE_CLOCK),
 )

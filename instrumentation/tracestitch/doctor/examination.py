@@ -34,6 +34,8 @@ class Order:
     folder: str
     own_python: str
     command: Sequence[str] = ()
+    # The command, environment and folder are those of a process that runs already.
+    is_running: bool = False
     # Of which the store is asked; empty: of all.
     services: Sequence[str] = ()
     server: str | None = None
@@ -74,7 +76,7 @@ def _launch(order: Order) -> Launch | None:
     if not order.command:
         return None
     own = the_apps_python(order.environ, order.own_python)
-    return launching.examine(order.command, order.environ, order.folder, own)
+    return launching.examine(order.command, order.environ, order.folder, own, is_running=order.is_running)
 
 
 def _of_the_app(launch: Launch, order: Order, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -53,7 +53,15 @@ class CannotStart(Exception):
     """The interpreter did not run the probe."""
 
 
-def examine(command: Sequence[str], environ: Mapping[str, str], folder: str, own_python: str) -> Launch:
+def examine(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    folder: str,
+    own_python: str,
+    *,
+    is_running: bool = False,
+) -> Launch:
+    """Of a process that is running, `environ` is its own, and nothing can be handed over any more."""
     found = program.find(without_run(command), environ, folder, own_python)
     finding = _no_python(found)
     if finding is not None:
@@ -64,11 +72,17 @@ def examine(command: Sequence[str], environ: Mapping[str, str], folder: str, own
         finding = met(conditions.INTERPRETER_FAILS, str(error), python=" ".join(found.interpreter))
         return Launch(findings=(finding,), steps=(), program=found)
     findings = [*_of_interpreter(told, found), *_of_launchers(found, told, environ)]
-    steps = [] if not told.active else [_works(told, found)]
-    if "TRACESTITCH_ENABLED" in environ and told.active and not _follows_the_switch(found, environ, folder):
-        text = f"TRACESTITCH_ENABLED is set, and {told.python} does not follow it by itself; `tracestitch run` works."
-        findings.append(met(conditions.PTH_MISSING, text, python=told.python))
-    return Launch(findings=tuple(findings), steps=tuple(steps), program=found, interpreter=told)
+    if told.active and not _starts_by_itself(found, environ, folder):
+        if is_running:
+            shown = printable(" ".join(command), 300)
+            text = "The process was started without the agent; with it, it would be observed."
+            finding = met(conditions.STARTED_WITHOUT_AGENT, text, command=shown)
+            return Launch(findings=(*findings, finding), steps=(), program=found, interpreter=told)
+        if "TRACESTITCH_ENABLED" in environ:
+            text = f"TRACESTITCH_ENABLED is set, and {told.python} does not follow it by itself; `tracestitch run` works."
+            findings.append(met(conditions.PTH_MISSING, text, python=told.python))
+    steps = (_works(told, found),) if told.active else ()
+    return Launch(findings=tuple(findings), steps=steps, program=found, interpreter=told)
 
 
 def without_run(command: Sequence[str]) -> list[str]:
@@ -252,7 +266,8 @@ def _works(told: Interpreter, found: Program) -> str:
     return f"{printable(shown, 60)} runs on {told.python} ({version}), and the agent starts in it, {where}."
 
 
-def _follows_the_switch(found: Program, environ: Mapping[str, str], folder: str) -> bool:
+def _starts_by_itself(found: Program, environ: Mapping[str, str], folder: str) -> bool:
+    """Whether the agent comes with the environment as it is, without `tracestitch run`."""
     try:
         return ask(found, {**environ, **found.variables}, folder).active
     except CannotStart:
