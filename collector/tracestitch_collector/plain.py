@@ -172,6 +172,7 @@ def summary_to_json(summary: TraceSummary) -> Document:
         "log_count": summary.log_count,
         "services": dict(summary.services),
         "has_root": summary.has_root,
+        "root_duration_ns": summary.root_duration_ns,
     }
 
 

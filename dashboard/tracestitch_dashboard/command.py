@@ -13,7 +13,7 @@ from tracestitch_collector import plain
 from tracestitch_collector.checks.finding import SEVERITIES, Finding, from_json, to_json
 from tracestitch_collector.checks.wording import duration
 from tracestitch_collector.model import LogRecord, Trace
-from tracestitch_dashboard import baseline, finding_text, junit, sarif, trace_text
+from tracestitch_dashboard import baseline, finding_text, junit, sarif, trace_text, words
 from tracestitch_dashboard.answers import LEVELS, Answers, Wanted
 from tracestitch_dashboard.arguments import (
     complain,
@@ -109,7 +109,13 @@ def trace(arguments: Sequence[str]) -> int:
 
 
 def _trace(options: argparse.Namespace, answers: Answers, paint: Paint) -> int:
-    document = answers.trace(options.id.strip().lower())
+    trace_id = words.trace_id_in(options.id)
+    if not trace_id:
+        return complain(
+            f"{clean(options.id, 80)} is no trace id: one has 32 hexadecimal digits, such as "
+            "0af7651916cd43dd8448eb211c80319c; `tracestitch traces` lists the newest."
+        )
+    document = answers.trace(trace_id)
     if document is None:
         return complain(f"there is no trace {clean(options.id, 80)}; `tracestitch traces` lists the newest.")
     if options.json:
@@ -159,7 +165,7 @@ def _traces(options: argparse.Namespace, answers: Answers, _: Paint) -> int:
     rows = [
         (
             moment(one.start_ns),
-            duration(one.duration_ns),
+            trace_text.took(one.answered_ns, one.duration_ns),
             f"{one.span_count} spans",
             f"{one.error_count} errors" if one.error_count else "",
             clean(one.trace_id),
@@ -171,6 +177,8 @@ def _traces(options: argparse.Namespace, answers: Answers, _: Paint) -> int:
         print(line)
     if not found:
         print("No traces in this time; widen it with --since.")
+        for hint in document.get("hints", ()):
+            print(clean(str(hint), 400))
     return 0
 
 

@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 
 COLOURS = (
-    "#459bff", "#579170", "#f28904", "#a77abd", "#6362d4", "#49bd7c", "#c5690f", "#554099",
-    "#a9acd1", "#736291", "#585c1a", "#524d5d",
+    "#459bff", "#579170", "#f28904", "#a77abd", "#6362d4", "#49bd7c", "#585c1a", "#554099",
+    "#a9acd1", "#736291", "#c5690f", "#524d5d",
 )  # fmt: skip
 """Any two differ by at least 0.1 in OKLab for normal, red-blind and green-blind sight; none looks like an error."""
 STRONG = 8
-"""The first ones stand out; the others, close to grey, serve when those are taken."""
+"""The first ones are told apart at a glance, no two of one hue but the greens, which differ in lightness; the others,
+close to grey or to one of these, serve when those are taken."""
 
 
 def preferred(service: str) -> int:
@@ -22,12 +23,12 @@ def preferred(service: str) -> int:
     return int.from_bytes(digest) % STRONG
 
 
-def assign(services: Iterable[str]) -> dict[str, int]:
-    """A colour for each, by name: its preferred one, or the next that is free. From the thirteenth on they
-    share."""
-    assigned: dict[str, int] = {}
-    taken: set[int] = set()
-    for service in sorted(set(services)):
+def assign(services: Iterable[str], known: Mapping[str, int] | None = None) -> dict[str, int]:
+    """A colour for each: the one it has among the known, else its preferred one, or the next that is free, by name.
+    From the thirteenth on they share."""
+    assigned = dict(known or {})
+    taken = set(assigned.values())
+    for service in sorted(set(services) - assigned.keys()):
         colour = _free(preferred(service), taken)
         assigned[service] = colour
         taken.add(colour)

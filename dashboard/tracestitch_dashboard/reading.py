@@ -49,14 +49,15 @@ class KnownServices:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._names: frozenset[str] = frozenset()
+        self._colours: Mapping[str, int] = {}
         self._asked_ns = 0
 
     def colours(self, now_ns: int) -> Mapping[str, int]:
         with self._lock:
-            if not 0 <= now_ns - self._asked_ns < SERVICES_FRESH_NS or not self._names:
+            if not 0 <= now_ns - self._asked_ns < SERVICES_FRESH_NS or not self._colours:
                 window = Window(start_ns=now_ns - SERVICES_LOOKBACK_NS, end_ns=now_ns + figures.SECOND_NS)
                 with suppress(Unavailable):  # who needs the store itself will say so
-                    self._names |= {summary.service for summary in self._store.services(window)}
+                    names = [summary.service for summary in self._store.services(window)]
+                    self._colours = palette.assign(names, self._colours)
                     self._asked_ns = now_ns
-            return palette.assign(self._names)
+            return self._colours

@@ -49,8 +49,10 @@ def _head(trace: Trace, built: Tree, findings: Sequence[Finding], paint: Paint) 
     name = clean(repeats.method_and_route(root.span)) if root else "no spans"
     services = {span.service for span in trace.spans}
     status = root.span.number("http.response.status_code") if root else None
+    whole_ns = end_ns - start_ns
+    answered_ns = root.span.duration_ns if root and root.span.duration_ns > 0 else whole_ns
     yield paint(
-        "bold", f"{name}  {f'{status:.0f}  ' if status is not None else ''}{duration(end_ns - start_ns)}"
+        "bold", f"{name}  {f'{status:.0f}  ' if status is not None else ''}{took(answered_ns, whole_ns)}"
     )
     parts = [
         counted(len(services), "service"),
@@ -70,6 +72,12 @@ def _head(trace: Trace, built: Tree, findings: Sequence[Finding], paint: Paint) 
     for problem in built.problems:
         yield paint("dim", f"! {clean(problem)}")
     yield from _skew_lines(built, paint)
+
+
+def took(answered_ns: int, whole_ns: int) -> str:
+    """`318 ms`, and how long it was with the work that went on after the answer, as in a task."""
+    later = whole_ns > answered_ns * 1.01
+    return duration(answered_ns) + (f" ({duration(whole_ns)} with what ran after it)" if later else "")
 
 
 def _shares(built: Tree) -> str:

@@ -13,6 +13,10 @@ from tracestitch_dashboard.errors import BadQuery
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 _TOKEN = re.compile(r'(?:[^\s"]*"[^"]*"?|\S+)+?(?=\s|$)')
 _CONDITION = re.compile(r"([A-Za-z_][\w.\-]{0,200})(!=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
+_NAMED = re.compile(r"(status|service|method|route)[:=](.+)", re.DOTALL)
+"""`status:error`, `service=pricing`: names that people try, though attributes are called otherwise."""
+_OUTCOMES = {"error": True, "ok": False}
+_CALLED = {"status": "http.response.status_code", "method": "http.request.method", "route": "http.route"}
 _DURATION_LIMIT = re.compile(r"([<>])=?([0-9.]{1,12})(ns|us|µs|ms|s|m|h)")
 _LENGTH = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h)")
 _NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -51,11 +55,17 @@ def parse(text: str, services: Collection[str], operations: Collection[str]) -> 
         token = match[0]
         limit = _DURATION_LIMIT.fullmatch(token)
         condition = _CONDITION.fullmatch(token)
+        named = _NAMED.fullmatch(token)
         if limit:
             bound = length_ns(limit[2] + limit[3])
             least, most = (bound, most) if limit[1] == ">" else (least, bound)
-        elif condition:
-            attributes.append(_filter(condition[1], condition[2], condition[3].strip('"')))
+        elif named and named[1] == "service":
+            service = named[2].strip('"')
+        elif named and named[2].lower() in _OUTCOMES:
+            error = _OUTCOMES[named[2].lower()]
+        elif named or condition:
+            key, operator, value = (named[1], "=", named[2]) if named else condition.groups()  # type: ignore[union-attr] # one of them is
+            attributes.append(_filter(_key(key, value), operator, value.strip('"')))
         elif token in services and not service:
             service = token
         elif token.lower() == "error":
@@ -70,6 +80,13 @@ def parse(text: str, services: Collection[str], operations: Collection[str]) -> 
         attributes=tuple(attributes),
         text=" ".join(rest),
     )
+
+
+def _key(key: str, value: str) -> str:
+    """`status=500` and `status>=500` are about the answer; an attribute `status` may hold a word."""
+    if key == "status" and not value.strip('"').isdecimal():
+        return key
+    return _CALLED.get(key, key)
 
 
 def _filter(key: str, operator: str, value: str) -> AttributeFilter:

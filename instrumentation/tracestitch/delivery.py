@@ -2,6 +2,7 @@
 
 import email.utils
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from tracestitch.transport import Reply
 
@@ -98,11 +99,23 @@ def _retry_after(text: str, now_s: float) -> float | None:
     return min(max(wait, 0.0), LONGEST_RETRY_AFTER_S) if wait == wait else None
 
 
+def wrong_port(url: str) -> str:
+    """A sentence about a port that is known to be another protocol's, else nothing."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return ""
+    others = {4317: "is OTLP's gRPC port", 4380: "is the dashboard's port"}
+    return (
+        f"Port {port} {others[port]}; the agent sends to OTLP/HTTP, usually 4318. " if port in others else ""
+    )
+
+
 def _refusal(reply: Reply) -> str:
     advice = {
         401: "set TRACESTITCH_TOKEN to the collector's token",
         403: "set TRACESTITCH_TOKEN to the collector's token",
-        404: "is OTEL_EXPORTER_OTLP_ENDPOINT the address of an OTLP/HTTP port?",
-        421: "start the collector with --allowed-host and the name in OTEL_EXPORTER_OTLP_ENDPOINT",
+        404: "is the endpoint the address of an OTLP/HTTP port (usually 4318)?",
+        421: "start the collector with --allowed-host and the host name of the endpoint",
     }.get(reply.status)
     return f"it answered {reply.status}" + (f"; {advice}" if advice else "")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracestitch import __version__
-from tracestitch.delivery import Verdict, judge
+from tracestitch.delivery import Verdict, judge, wrong_port
 from tracestitch.encode import Deferred, Encoder, LogEntry
 from tracestitch.ignores import Ignores
 from tracestitch.queues import BoundedQueue
@@ -285,8 +285,10 @@ class Exporter:
         """Once until it is well again, for each address: one may be refused while another works."""
         if url not in self._complained:
             self._complained.add(url)
+            end = "" if what.endswith((".", "?", "!")) else "."
             say(
-                f"the collector at {url} {what}. See `tracestitch serve`, or set OTEL_EXPORTER_OTLP_ENDPOINT."
+                f"the collector at {url} {what}{end} {wrong_port(url)}See `tracestitch serve`, or name another "
+                "with --endpoint or OTEL_EXPORTER_OTLP_ENDPOINT."
             )
 
     def _losses(self) -> str:

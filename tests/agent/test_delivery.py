@@ -5,7 +5,7 @@ import email.utils
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from tracestitch.delivery import Verdict, judge, partial_success
+from tracestitch.delivery import Verdict, judge, partial_success, wrong_port
 from tracestitch.transport import Reply
 
 NOW_S = 1_700_000_000.0
@@ -80,3 +80,9 @@ def test_retry_after_is_honoured_up_to_five_seconds(header: str, expected: float
 @pytest.mark.parametrize("body", [b"\xff", b"\x0a\xff", b"\x0b", b"\x08" + b"\xff" * 20, b"\x0a\x01\x08"])
 def test_a_broken_reply_body_is_no_partial_success(body: bytes) -> None:
     assert partial_success(body) == (0, "")
+
+
+def test_a_port_of_another_protocol_is_told() -> None:
+    assert wrong_port("http://127.0.0.1:4317/v1/traces").startswith("Port 4317 is OTLP's gRPC port; ")
+    assert "dashboard" in wrong_port("http://collector:4380/v1/logs")
+    assert wrong_port("http://127.0.0.1:4318/v1/traces") == wrong_port("http://x:y/") == ""

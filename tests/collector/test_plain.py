@@ -73,6 +73,7 @@ def test_summaries_survive() -> None:
         error_count=0,
         log_count=0,
         services={"a": 3},
+        root_duration_ns=1,
     )
     assert plain.summary_from_json(plain.summary_to_json(trace)) == trace
     service = ServiceSummary(

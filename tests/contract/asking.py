@@ -72,6 +72,7 @@ class AskingContract(StoreHome):
             error_count=1,
             log_count=2,
             services={"inventory": 2, "storefront": 2},
+            root_duration_ns=200 * MILLISECOND,
         )
 
     def test_a_trace_without_its_root_is_named_by_its_earliest_span(self, filled: Store) -> None:

@@ -113,6 +113,14 @@ def test_the_search_finds_by_service_operation_attribute_error_and_text(client: 
     assert found("order=slowest&limit=1") == ["POST /checkout"]
 
 
+def test_an_attribute_that_no_span_has_is_said_with_the_nearest_names(client: TestClient) -> None:
+    text = client.get("/traces", params={"q": "http.rout=/stock"}).text
+    assert "No recent span here has an attribute http.rout; there is http.route" in text
+    hints = client.get("/traces.json", params={"q": "status_code=777"}).json()["hints"]
+    assert hints == ["No recent span here has an attribute status_code; there is http.response.status_code."]
+    assert client.get("/traces.json", params={"q": "http.route=/none"}).json()["hints"] == []
+
+
 def test_pages_of_the_search_follow_each_other_without_repeats(client: TestClient) -> None:
     first = client.get("/traces.json?limit=20").json()
     second = client.get(f"/traces.json?limit=20&cursor={first['next_cursor']}").json()

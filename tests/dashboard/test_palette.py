@@ -72,3 +72,18 @@ def test_more_services_than_colours_share_them() -> None:
     colours = palette.assign(f"s{number}" for number in range(40))
     assert len(colours) == 40
     assert palette.within(colours, colours) == colours
+
+
+def test_a_newcomer_takes_no_colour_from_a_service_that_was_there() -> None:
+    before = palette.assign(f"service-{number}" for number in range(8))
+    after = palette.assign([f"newcomer-{number}" for number in range(4)], before)
+    assert {name: after[name] for name in before} == before
+    assert sorted(after.values()) == list(range(12))
+
+
+def test_no_two_oranges_are_among_the_first_colours() -> None:
+    def is_orange(colour: str) -> bool:
+        red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+        return red > 150 and green > blue + 40 and red > green + 40
+
+    assert sum(map(is_orange, palette.COLOURS[: palette.STRONG])) == 1

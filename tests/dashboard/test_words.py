@@ -40,6 +40,26 @@ def test_conditions_durations_and_text_may_stand_together() -> None:
     )
 
 
+def test_short_names_stand_for_the_attributes_they_mean() -> None:
+    code = "http.response.status_code"
+    assert parse("status=500").attributes == (AttributeFilter(key=code, operator="=", value="500"),)
+    assert parse("status:404").attributes == (AttributeFilter(key=code, operator="=", value="404"),)
+    assert parse("status>=500").attributes == (AttributeFilter(key=code, operator=">=", value="500"),)
+    assert parse("status=shipped").attributes == (
+        AttributeFilter(key="status", operator="=", value="shipped"),
+    )
+    assert parse("route=/stock method:GET").attributes == (
+        AttributeFilter(key="http.route", operator="=", value="/stock"),
+        AttributeFilter(key="http.request.method", operator="=", value="GET"),
+    )
+
+
+def test_the_outcome_and_the_service_may_be_named() -> None:
+    assert parse("status:error") == parse("status=error") == Words(error=True)
+    assert parse("status:ok") == Words(error=False)
+    assert parse("service:pricing") == parse("service=pricing") == Words(service="pricing")
+
+
 def test_a_quoted_value_may_hold_spaces_and_a_star_asks_for_presence() -> None:
     found = parse('db.query.text~"FROM item" error.type=*')
     assert found.attributes == (

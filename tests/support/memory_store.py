@@ -111,6 +111,7 @@ class MemoryStore:
             log_count=sum(record.trace_id == trace_id for record in self.logs),
             services=dict(sorted(services.items(), key=lambda item: -item[1])),
             has_root=not root.parent_span_id,
+            root_duration_ns=0 if root.parent_span_id else root.duration_ns,
         )
 
     def search_logs(self, query: LogQuery) -> LogPage:

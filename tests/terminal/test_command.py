@@ -176,6 +176,11 @@ def test_an_unknown_trace_is_said(where: list[str], capsys: pytest.CaptureFixtur
     assert "there is no trace ffff" in capsys.readouterr().err
 
 
+def test_what_is_no_trace_id_is_said(where: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.trace([*where, "abc"]) == 2
+    assert "abc is no trace id: one has 32 hexadecimal digits" in capsys.readouterr().err
+
+
 def test_nobody_to_ask_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -58,6 +58,14 @@ def test_the_head_tells_the_request_in_three_lines() -> None:
     assert "never arrived" in lines[4]
 
 
+def test_the_head_tells_how_long_the_caller_waited_and_what_ran_on() -> None:
+    t = TraceBuilder("task")
+    t.server("view", "/order", ms=50)
+    t.span("task", name="send_receipt", parent="view", at=60, ms=440, kind="consumer")
+    head = next(trace_text.draw(t.build(), [], PLAIN))
+    assert head.endswith("50 ms (500 ms with what ran after it)")
+
+
 def test_spans_logs_exceptions_repeats_gaps_and_orphans_stand_where_they_happened() -> None:
     body = [line[45:] for line in drawn()[6:]]
     assert body[0].startswith("POST /checkout [shop] 500 ✖")

@@ -106,6 +106,13 @@ class TraceSummary:
     services: Mapping[str, int]
     """Spans by service name, most first, then by name."""
     has_root: bool = True
+    root_duration_ns: int = 0
+    """Of the root that names it: how long the caller waited. 0 where no root arrived."""
+
+    @property
+    def answered_ns(self) -> int:
+        """How long the caller waited, as far as is known: what ran on after the answer is not in it."""
+        return self.root_duration_ns or self.duration_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

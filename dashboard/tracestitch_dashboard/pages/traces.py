@@ -9,6 +9,7 @@ from tracestitch_collector import plain
 from tracestitch_collector.store.store import TracePage, TraceQuery
 from tracestitch_dashboard import figures, impact, words
 from tracestitch_dashboard.ask import Ask
+from tracestitch_dashboard.hints import Unknown, unknown_attributes
 from tracestitch_dashboard.page import Page
 from tracestitch_dashboard.scatter import Dot, scatter
 from tracestitch_dashboard.words import Words
@@ -37,6 +38,8 @@ class Traces:
     dots: tuple[Dot, ...]
     scale_ns: int
     typed: str
+    hints: tuple[Unknown, ...]
+    """Conditions that nothing could fulfil, where nothing was found."""
 
 
 def load(ask: Ask) -> Traces:
@@ -61,6 +64,7 @@ def load(ask: Ask) -> Traces:
         dots=scatter(page.traces, findings, window),
         scale_ns=max((summary.duration_ns for summary in page.traces), default=1) or 1,
         typed=ask.text("q"),
+        hints=() if page.traces else unknown_attributes(ask.store, query),
     )
 
 
@@ -90,8 +94,9 @@ def _chips(query: TraceQuery) -> tuple[Chip, ...]:
         chips.append(Chip(text=f"service {query.service}", without=("service", "q")))
     if query.operation:
         chips.append(Chip(text=f"operation {query.operation}", without=("operation", "q")))
-    if query.error:
-        chips.append(Chip(text="with errors", without=("error", "q")))
+    if query.error is not None:
+        text = "with errors" if query.error else "without errors"
+        chips.append(Chip(text=text, without=("error", "q")))
     if query.min_duration_ns is not None:
         chips.append(Chip(text=f"at least {figures.duration(query.min_duration_ns)}", without=("min", "q")))
     if query.max_duration_ns is not None:
@@ -115,6 +120,7 @@ def to_document(found: Traces) -> dict[str, Any]:
         ],
         "next_cursor": found.page.next_cursor,
         "partial": found.page.partial,
+        "hints": [hint.text for hint in found.hints],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tracestitch_collector.store.elasticsearch.conditions import OWN_EVENTS, SPAN_EVENTS
 from tracestitch_collector.store.elasticsearch.fields import (
+    DURATION,
     END,
     NAME,
     PARENT,
@@ -76,7 +77,7 @@ def _questions(searcher: Searcher, trace_ids: list[str]) -> list[Question]:
             body={
                 "collapse": {"field": TRACE_ID},
                 "sort": [order, {SPAN_ID: "asc"}],
-                "_source": [SERVICE, NAME, TRACE_ID],
+                "_source": [SERVICE, NAME, TRACE_ID, DURATION],
             },
         )
 
@@ -116,6 +117,7 @@ def _summary(bucket: Hit, log_count: int, first: Hit, last: Hit, root: Hit | Non
         log_count=log_count,
         services=dict(sorted(services.items(), key=lambda item: (-item[1], item[0]))),
         has_root=root is not None,
+        root_duration_ns=named.get(DURATION, 0) if root is not None else 0,
     )
 
 

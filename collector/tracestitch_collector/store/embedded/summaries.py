@@ -57,6 +57,7 @@ def _summary(trace_id: bytes, spans: list[dict[str, Any]], log_count: int) -> Tr
         log_count=log_count,
         services=most_first(row["service_name"] for row in spans),
         has_root=bool(roots),
+        root_duration_ns=root["duration_ns"] if roots else 0,
     )
 
 
