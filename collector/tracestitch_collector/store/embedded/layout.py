@@ -49,6 +49,16 @@ def place(files: Files, path: Path, write: Callable[[Path], None], *, durable: b
         raise
 
 
+def remove(files: Files, path: Path) -> bool:
+    """Tidies up a file that nobody needs any more; whether it is gone. What cannot be removed waits for the next
+    start: it must not stop what is new."""
+    try:
+        files.remove(path)
+    except OSError:
+        return False
+    return True
+
+
 def unfinished_name(path: Path) -> Path:
     return path.with_name(path.name + UNFINISHED)
 

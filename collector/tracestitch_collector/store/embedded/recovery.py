@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tracestitch_collector.store.embedded import digests, hot, manifest, provenance
-from tracestitch_collector.store.embedded.layout import Layout
+from tracestitch_collector.store.embedded.layout import Layout, remove
 from tracestitch_collector.store.embedded.manifest import CorruptManifest, DigestFile, Manifest, Segment
 from tracestitch_collector.store.embedded.provenance import Provenance
 
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 UNREADABLE = (OSError, KeyError, TypeError, ValueError)  # Arrow's own errors are ValueErrors
 FINDINGS = ".findings.parquet"
 DIGESTS = ".digests"
+LOCK = "writer.lock"
 
 
 def sound_manifest(layout: Layout) -> Manifest:
@@ -49,12 +50,15 @@ def without(layout: Layout, current: Manifest, damaged: Collection[Segment]) -> 
 def sweep(layout: Layout, live: Manifest) -> None:
     """Removes what no manifest names: hot files of the last run, and files a crash left unnamed."""
     for path in layout.hot.iterdir():
-        layout.files.remove(path)
-    wanted = live.files() | {"writer.lock"}
-    for path in layout.segments.iterdir():
-        if path.name not in wanted:
-            layout.files.remove(path)
-    layout.files.sync_folder(layout.segments)
+        remove(layout.files, path)
+    sweep_segments(layout, live.files())
+
+
+def sweep_segments(layout: Layout, wanted: Collection[str]) -> bool:
+    """Removes every other file; whether all of them are gone."""
+    kept = {*wanted, LOCK}
+    unwanted = [path for path in layout.segments.iterdir() if path.name not in kept]
+    return sum(remove(layout.files, path) for path in unwanted) == len(unwanted)
 
 
 def rebuilt(layout: Layout) -> Manifest:

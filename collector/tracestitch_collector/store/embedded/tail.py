@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tracestitch_collector.errors import TracestitchError
 from tracestitch_collector.store.embedded import hot
 from tracestitch_collector.store.embedded.hot import FAN_IN, HotName, Tables
-from tracestitch_collector.store.embedded.layout import Layout
+from tracestitch_collector.store.embedded.layout import Layout, remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,16 @@ class Tail:
     def _merge_last(self) -> None:
         parts = self._growing[-FAN_IN:]
         name = HotName(self._run, parts[0].name.first, parts[-1].name.last)
-        hot.write(self._layout, name, self.read(tuple(part.name for part in parts)))
+        tables = self.read(tuple(part.name for part in parts))
+        try:
+            hot.write(self._layout, name, tables)
+        except OSError:
+            # It may be there all the same, and must not overlap with what is merged in its stead.
+            remove(self._layout.files, self._layout.hot / name.file_name)
+            raise
         self._growing[-FAN_IN:] = [_Hot(name, parts[0].level + 1)]
         for part in parts:
-            self._layout.files.remove(self._layout.hot / part.name.file_name)
+            remove(self._layout.files, self._layout.hot / part.name.file_name)
 
     def freeze(self) -> tuple[HotName, ...]:
         """Every file there is now; none of them is merged any more. What was frozen before and never forgotten
@@ -76,4 +82,4 @@ class Tail:
         """Removes what is frozen: segments hold it."""
         names, self._frozen = self._frozen, ()
         for name in names:
-            self._layout.files.remove(self._layout.hot / name.file_name)
+            remove(self._layout.files, self._layout.hot / name.file_name)

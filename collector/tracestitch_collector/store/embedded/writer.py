@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from tracestitch_collector.errors import BadConfiguration, TracestitchError, Unavailable
 from tracestitch_collector.store.embedded import digests, findings, hot, manifest, recovery
 from tracestitch_collector.store.embedded.hot import HotName, Tables
-from tracestitch_collector.store.embedded.layout import Layout, stored_name
+from tracestitch_collector.store.embedded.layout import Layout, remove, stored_name
 from tracestitch_collector.store.embedded.manifest import Manifest, Segment, Signal
 from tracestitch_collector.store.embedded.provenance import Provenance
 from tracestitch_collector.store.embedded.retention import kept, run_to_merge
@@ -24,6 +24,8 @@ from tracestitch_collector.store.embedded.segments import merge_segments, unread
 from tracestitch_collector.store.embedded.tail import Tail
 from tracestitch_collector.store.store import Batch, Offsets
 
+NUMBERS_PER_SYNC = 2
+"""Of files: what is new, and what is merged."""
 QUIET_ARRIVAL = 32_768
 """Fewer rows than this between two syncs leave time for merging large segments."""
 
@@ -52,11 +54,13 @@ class Writer:
         self._max_bytes = max_bytes
         for folder in (layout.hot, layout.segments):
             folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(layout.segments / "writer.lock")
+        self._lock = _lock(layout.segments / recovery.LOCK)
         try:
             self._open()
-        except BaseException:
+        except BaseException as error:
             os.close(self._lock)
+            if isinstance(error, OSError):
+                raise Unavailable(f"{layout.data} cannot be written: {error}; free space") from error
             raise
 
     def _open(self) -> None:
@@ -74,6 +78,8 @@ class Writer:
         self._begun: _Frozen | None = None
         """Of the sync that began last; its work may never be done, then the next one takes it over."""
         self._syncing = False
+        self._left_over = False
+        """Whether a sync that failed may have left files behind."""
 
     def close(self) -> None:
         os.close(self._lock)
@@ -136,6 +142,7 @@ class Writer:
                 self._replace(self._merged(self._manifest, frozen, quiet=True), ())
             return self.covered()
         except OSError as error:
+            self._withdraw()
             raise Unavailable(
                 f"{self._layout.segments} cannot be written: {error}; free space or lower --max-size"
             ) from error
@@ -160,7 +167,20 @@ class Writer:
         left_behind = (self._manifest.files() | set(new)) - after.files()
         self._manifest = after
         for name in left_behind:
-            self._layout.files.remove(self._layout.segments / name)
+            remove(self._layout.files, self._layout.segments / name)
+        if self._left_over:
+            self._left_over = not recovery.sweep_segments(self._layout, after.files())
+
+    def _withdraw(self) -> None:
+        """After a sync that failed, whose manifest may have got into place all the same: what it does not name goes,
+        since a full disk needs the room, and no number is used a second time for something else."""
+        self._left_over = True
+        self._manifest = replace(self._manifest, next_id=self._manifest.next_id + NUMBERS_PER_SYNC)
+        try:
+            named = manifest.load(self._layout).files() | self._manifest.files()
+        except (OSError, BadConfiguration):
+            return
+        recovery.sweep_segments(self._layout, named)
 
     def compact(self) -> int:
         """Merges what can be merged, as quiet times would do by and by; returns how many merges there were."""
@@ -218,7 +238,7 @@ class Writer:
     def _with_findings(self, current: Manifest, new: pa.Table, new_id: int) -> Manifest:
         if not len(new):
             return current
-        states = findings.states((findings.read(self._layout, current.findings), new))
+        states = findings.states((findings.sound(self._layout, current.findings), new))
         oldest_ns = self._clock() - self._retention_ns
         lasting = {key: state for key, state in states.items() if state.finding.last_seen_ns >= oldest_ns}
         return replace(current, findings=findings.write(self._layout, new_id, lasting))
