@@ -29,7 +29,7 @@ MAX_ODD_TEXTS = 256
 
 
 def of_rows(table: pa.Table) -> Hashes:
-    """Every term of the rows, each at least once."""
+    """Every term of the rows, each at least once. Dictionaries in the table are taken to hold what occurs, once."""
     found = [_of_column(SERVICE, table["service_name"])]
     if "name" in table.column_names:
         found.append(_of_column(OPERATION, table["name"]))
@@ -47,9 +47,11 @@ def of_rows(table: pa.Table) -> Hashes:
 
 def _of_failing(table: pa.Table) -> Hashes:
     """The services that have a failing span, and that there is one at all."""
-    failing = table["service_name"].filter(pc.equal(table["status_code"], 2))
+    failing = table["service_name"].filter(pc.equal(table["status_code"], 2)).unique()
     if not len(failing):
         return np.empty(0, np.uint64)
+    if pa.types.is_dictionary(failing.type):
+        failing = failing.dictionary.take(failing.indices)
     return np.append(_of_column(FAILING, failing), np.uint64(terms.of_text(FAILING, "")))
 
 
@@ -68,10 +70,7 @@ def key(name: str) -> int:
 def _distinct(column: pa.ChunkedArray) -> pa.Array:
     """The column's values, each once, without null."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    values = pc.drop_null(pc.unique(whole))
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary.take(values.indices)
-    return values
+    return whole.dictionary if pa.types.is_dictionary(whole.type) else pc.drop_null(pc.unique(whole))
 
 
 def _of_column(kind: str, column: pa.ChunkedArray) -> Hashes:

@@ -17,7 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tracestitch_collector.columns import LOGS, SPANS
-from tracestitch_collector.store.embedded import rollups, row_groups, row_terms, terms, trace_index
+from tracestitch_collector.store.embedded import (
+    dictionaries,
+    rollups,
+    row_groups,
+    row_terms,
+    terms,
+    trace_index,
+)
 from tracestitch_collector.store.embedded.layout import Layout, place, settle, unfinished_name
 from tracestitch_collector.store.embedded.manifest import MAX_SERVICES, Segment, Signal
 from tracestitch_collector.store.embedded.provenance import Provenance, metadata
@@ -51,7 +58,7 @@ class SegmentWriter:
         self._origin = origin
         self._id = segment_id
         self._signal = signal
-        self._schema = schema
+        self._schema = dictionaries.schema_of(schema)
         self._index: list[Any] = []
         self._facts: list[row_groups.Fact] = []
         self._rollups: list[rollups.Rollup] = []
@@ -62,7 +69,7 @@ class SegmentWriter:
         self._path = layout.segments / f"{segment_id:012d}.{signal}.parquet"
         self._writer = pq.ParquetWriter(
             layout.files.sink(unfinished_name(self._path)),
-            schema,
+            self._schema,
             compression="zstd",
             compression_level=1,
             use_dictionary=[name for name in schema.names if name not in ENCODINGS],
@@ -81,13 +88,14 @@ class SegmentWriter:
         self._writer.close()
 
     def write(self, table: pa.Table) -> None:
-        """Appends the rows, sorted. Only one row group at a time is copied: dictionaries become plain there."""
+        """Appends the rows, sorted. Only one row group at a time is copied."""
+        table = dictionaries.encoded(table)
         if self._signal == "spans":
             self._rollups.append(rollups.of_spans(table))
         order = _order(table, self._signal)
         size = -(-len(table) // max(1, round(len(table) / ROW_GROUP_ROWS)))
         for start in range(0, len(table), size):
-            part = table.take(order.slice(start, size))
+            part = dictionaries.trimmed(table.take(order.slice(start, size)))
             self._facts.append(_fact(part, self._signal))
             self._index.append(trace_index.entries(part["trace_id"], len(self._index)))
             self._writer.write_table(aligned(part, self._schema), row_group_size=size)
