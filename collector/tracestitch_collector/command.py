@@ -1,4 +1,4 @@
-"""The subcommands that need the collector: `tracestitch serve` and `tracestitch elasticsearch`."""
+"""The subcommands that need the collector: `tracestitch serve`, `tracestitch store` and `tracestitch elasticsearch`."""
 
 from __future__ import annotations
 
@@ -72,4 +72,43 @@ def elasticsearch(argv: Sequence[str], environment: Mapping[str, str] = os.envir
     except TracestitchError as error:
         print(f"tracestitch elasticsearch: {error}", file=sys.stderr)
         return MISCONFIGURED if isinstance(error, BadConfiguration) else 1
+    return 0
+
+
+_STORE = """\
+Looks after the embedded store's files (docs/store.md tells them).
+  verify   reads every file and names each that is not what it was written as; exits 1 then
+  stats    says how much there is, and what takes the room
+  compact  merges small segments at once; the collector must not run meanwhile
+"""
+
+
+def store(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
+    parser = argparse.ArgumentParser(
+        prog="tracestitch store",
+        description=_STORE,
+        epilog="Exit codes: 0 done and all well, 1 files are damaged, 2 wrong usage, 78 bad configuration.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("action", choices=("verify", "stats", "compact"))
+    add_flags(parser, ("data",))
+    given = vars(parser.parse_args(argv))
+    action = given.pop("action")
+    # Arrow takes a while to import, which `serve` need not pay for in the process that only watches the others.
+    from tracestitch_collector.store.embedded import upkeep
+
+    try:
+        lines = {"verify": upkeep.verify, "stats": upkeep.stats, "compact": upkeep.compact}[action](
+            build(given, environment).data
+        )
+        count = 0
+        for count, line in enumerate(lines, 1):  # noqa: B007 - how many there were is asked below
+            print(line)
+    except TracestitchError as error:
+        print(f"tracestitch store: {error}", file=sys.stderr)
+        return MISCONFIGURED if isinstance(error, BadConfiguration) else 1
+    if action == "verify":
+        print(f"{count} problems" if count else "every file is what it was written as")
+        return 1 if count else 0
     return 0

@@ -25,7 +25,7 @@ Tracestitch: one request seen across Django and Flask services, with its pitfall
 
 usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COMMAND…
        tracestitch doctor [-- COMMAND…]
-       tracestitch serve | check | trace | traces | logs | findings | services | elasticsearch …
+       tracestitch serve | check | trace | traces | logs | findings | services | store | elasticsearch …
        tracestitch --version
 
   run             starts any Python command with the agent (part of the base install)
@@ -34,6 +34,7 @@ usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COM
   check           evaluates the pitfall checks; exits 1 on findings: the gate for CI
   trace, traces, logs, findings, services
                   the dashboard's answers in a terminal
+  store           verifies the embedded store's files, says what takes the room, merges them
   elasticsearch   installs index templates in Elasticsearch
 
 `tracestitch COMMAND --help` tells the rest. All but `run` and `doctor` need: pip install 'tracestitch[server]'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.columns import FINDINGS
 from tracestitch_collector.store.embedded.layout import Layout, place
 from tracestitch_collector.store.embedded.snapshot import Snapshot
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +67,32 @@ def write(layout: Layout, file_id: int, found: Mapping[str, State]) -> str:
     name = f"{file_id:012d}.findings.parquet"
 
     def write_table(path: Path) -> None:
-        pq.write_table(table(found), path, compression="zstd")
+        pq.write_table(table(found), path, compression="zstd", write_page_checksum=True)
 
     place(layout.files, layout.segments / name, write_table, durable=True)
     return name
 
 
 def read(layout: Layout, name: str) -> pa.Table:
-    return pq.read_table(layout.segments / name) if name else FINDINGS.empty_table()
+    """Raises an OSError or one of Arrow's errors where the file is damaged."""
+    if not name:
+        return FINDINGS.empty_table()
+    return pq.read_table(layout.segments / name, page_checksum_verification=True)
+
+
+def sound(layout: Layout, name: str) -> pa.Table:
+    """The file's rows, and none where it is damaged: the checks find again what is still so, and nothing else may
+    wait for that."""
+    try:
+        return read(layout, name)
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's word, not the file's content
+            raise
+        logger.error("%s is damaged (%s); its findings are left out", name, error)  # noqa: TRY400 - no traceback
+        return FINDINGS.empty_table()
 
 
 def newest(snapshot: Snapshot) -> tuple[Finding, ...]:
     """By fingerprint, the synced ones and the hot ones together."""
-    found = states((read(snapshot.layout, snapshot.manifest.findings), snapshot.hot.findings))
+    found = states((sound(snapshot.layout, snapshot.manifest.findings), snapshot.hot.findings))
     return tuple(found[fingerprint].finding for fingerprint in sorted(found))

@@ -85,6 +85,11 @@ class RowGroups:
         self._first = self.facts["first_block"].astype(np.uint64)
         self._blocks = self.facts["blocks"].astype(np.uint64)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the file is what it was written as."""
+        return self._filters is not None
+
     def hold(self, term: int) -> npt.NDArray[np.bool_]:
         """Which row groups may hold the term."""
         if self._filters is None:

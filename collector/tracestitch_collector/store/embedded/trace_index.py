@@ -51,7 +51,7 @@ class TraceIndex:
 
     def __init__(self, path: Path) -> None:
         content = _sound_content(path)
-        self._is_known = content is not None
+        self.is_known = content is not None
         if content is not None:
             count = len(content) // ENTRY.itemsize
             self._traces = content[: 4 * count].view("<u4")
@@ -59,7 +59,7 @@ class TraceIndex:
 
     def row_groups(self, wanted: Hashes, count: int) -> list[int]:
         """The row groups, of so many, that may hold any of the wanted traces, ascending."""
-        if not self._is_known:
+        if not self.is_known:
             return list(range(count))
         first = self._traces.searchsorted(wanted, "left")
         inside = first < len(self._traces)
