@@ -13,6 +13,7 @@ from opentelemetry.util.types import AttributeValue
 from tracestitch import apart, calls, contexts, export, frames, inventory, tracing, transactions
 from tracestitch.exceptions import record_exception
 from tracestitch.patching import replace
+from tracestitch.profiler import PROFILER
 from tracestitch.safety import guard, safely
 
 _RUNNING = "_tracestitch_running"
@@ -115,6 +116,8 @@ def _started(task: Any = None, task_id: Any = None, **_: Any) -> None:
     )
     token = contexts.attach(contexts.with_span(span, parent))
     setattr(request, _RUNNING, (span, token))
+    if PROFILER.on and not request.is_eager:  # an eager task is part of its caller's profile
+        PROFILER.began(span)
 
 
 def _task_attributes(task: Any, task_id: str) -> dict[str, AttributeValue]:
@@ -163,6 +166,8 @@ def _ended(task: Any = None, state: Any = None, **_: Any) -> None:
     span.set_attribute("tracestitch.celery.state", str(state or "FAILURE"))
     if state is None:
         span.set_status(Status(StatusCode.ERROR))
+    if PROFILER.on:
+        PROFILER.ended(span)
     span.end()
     inventory.schedule(task.app)
 

@@ -92,6 +92,11 @@ def settings_key() -> bytes | None:
     return None if _OUTLET.exporter is None else _OUTLET.exporter.settings_key()
 
 
+def clock_offset_ms() -> float | None:
+    """Of this clock ahead of the collector's; known after `settings_key`."""
+    return None if _OUTLET.exporter is None else _OUTLET.exporter.clock_offset_ms
+
+
 def install(exporter: Exporter, exit_budget_s: float) -> None:
     _OUTLET.exporter = exporter
     _OUTLET.exit_budget_s = exit_budget_s

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracestitch import __version__
+from tracestitch import __version__, clocks
 from tracestitch.delivery import Verdict, judge, wrong_port
 from tracestitch.encode import Deferred, Encoder, LogEntry
 from tracestitch.ignores import Ignores
@@ -31,6 +31,7 @@ _HOPELESS_WAIT_S, _SUSPICIOUS_SILENCE_S = 0.15, 0.3
 _MOMENT_S = 0.002
 SCOPE_NAME = "tracestitch"
 _RUNNING, _SIGNALS = guard("the exporter"), guard("leaving signals to the app's threads")
+_ENCODING = guard("encoding")
 # Taken before a monkey patch.
 _sleep = time.sleep
 
@@ -77,6 +78,8 @@ class Exporter:
         self._reported: dict[str, int] = {}
         self._key: bytes | None = None
         self._key_asked = False
+        # Of this clock ahead of the collector's; known once the key was asked for.
+        self.clock_offset_ms: float | None = None
 
     def after_fork(self) -> None:
         self._reset()
@@ -235,8 +238,10 @@ class Exporter:
     def _encoded(self, items: list[Any], encode: Callable[[Any], Any]) -> list[Any]:
         encoded = []
         for item in items:
-            with guard("encoding"):
+            try:
                 encoded.append(encode(item))
+            except Exception as error:
+                _ENCODING.caught(error)
         self._lost["encoding"] += len(items) - len(encoded)
         return encoded
 
@@ -318,16 +323,22 @@ class Exporter:
         """The collector's key for settings hashes; asks once, so call it in the background only."""
         if not self._key_asked:
             self._key_asked = True
-            self._key = _ask_for_key(self._transport, self._settings.agent)
+            answer, self.clock_offset_ms = _ask_the_collector(self._transport, self._settings.agent)
+            with guard("reading the collector's key"):
+                self._key = bytes.fromhex(answer["settings_key"]) if "settings_key" in answer else None
         return self._key
 
 
-def _ask_for_key(transport: Transport, target: Target) -> bytes | None:
+def _ask_the_collector(transport: Transport, target: Target) -> tuple[Mapping[str, Any], float | None]:
+    """What it says of itself, and how far the clocks are apart."""
     import json
 
     try:
+        asked_ns = time.time_ns()
         reply = transport.request("GET", target.url, b"", target.headers)
         answer = json.loads(reply.body) if reply.status == 200 else None
-        return bytes.fromhex(answer["settings_key"]) if isinstance(answer, dict) else None
-    except (Unreachable, ValueError, KeyError, TypeError):
-        return None
+        if isinstance(answer, dict):
+            return answer, clocks.offset_ms(answer, asked_ns, time.time_ns())
+    except (Unreachable, ValueError):
+        pass
+    return {}, None

@@ -82,6 +82,7 @@ def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequen
         ("server", lambda: _server(argv)),
         ("other_agents", lambda: list(other_agents(os.environ, sys.modules))),
         ("clock", inventory_process.clock),
+        ("clock_offset_ms", export.clock_offset_ms),
         ("logging", inventory_process.log_levels),
         ("replica", lambda: inventory_process.replica(os.environ)),
         ("process", inventory_process.weight),
@@ -90,7 +91,7 @@ def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequen
     for name, part in parts:
         with guard(f"the inventory's {name}"):
             value = part()
-            if value:
+            if value or isinstance(value, float):
                 body[name] = value
     return body
 
@@ -101,6 +102,9 @@ def _server(argv: Sequence[str]) -> dict[str, Any]:
     limit = inventory_process.worker_timeout_s(model, argv, os.environ, os.getcwd())
     if limit is not None:
         told["worker_timeout_s"] = limit
+    workers = inventory_process.workers(model, argv, os.environ)
+    if workers is not None:
+        told["workers"] = workers
     return told
 
 

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from tracestitch import source
+from tracestitch.route_guards import guards, named_as_guards
 from tracestitch.routes import MOST_ROUTES, route, telling_name
 
 _SHORTEST_KEY = 16
@@ -86,5 +87,17 @@ def routes(app: Any) -> list[dict[str, Any]]:
             break
         view = app.view_functions.get(rule.endpoint)
         methods = sorted((rule.methods or set()) - _IMPLICIT_METHODS)
-        found.append(route(str(rule.rule), methods, view))
+        entry = route(str(rule.rule), methods, view)
+        guarded = [*guards(view), *_hooks(app, str(rule.endpoint))] if view is not None else []
+        found.append({**entry, "guards": list(dict.fromkeys(guarded))} if guarded else entry)
     return found
+
+
+def _hooks(app: Any, endpoint: str) -> list[str]:
+    """What runs before each request of the app or of this blueprint, and is called as if it asked for a login."""
+    blueprint = endpoint.rpartition(".")[0] or None
+    functions = [
+        *app.before_request_funcs.get(None, ()),
+        *(app.before_request_funcs.get(blueprint, ()) if blueprint else ()),
+    ]
+    return named_as_guards([str(getattr(function, "__qualname__", "")) for function in functions])

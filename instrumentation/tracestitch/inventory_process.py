@@ -14,6 +14,7 @@ from typing import Any
 
 _GUNICORN_TIMEOUT_S = 30.0
 _TIMEOUT = re.compile(r"(?:--timeout=?|-t)(\d{1,6})?")
+_WORKERS = re.compile(r"(?:--workers=?|--concurrency=?|-w|-c(?=\d))(\d{1,5})?")
 _REPLICA_VARIABLES = ("POD_NAME", "HOSTNAME", "DYNO", "FLY_MACHINE_ID", "ECS_CONTAINER_METADATA_URI_V4")
 
 
@@ -38,6 +39,25 @@ def worker_timeout_s(
     if in_a_file or os.path.exists(os.path.join(folder, "gunicorn.conf.py")):
         return None
     return _GUNICORN_TIMEOUT_S
+
+
+def workers(model: str, argv: Sequence[str], environ: Mapping[str, str]) -> int | None:
+    """How many processes the server was told to start; None where the command does not say so."""
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is not None:
+        return int(uwsgi.numproc)
+    given = list(argv)
+    if model.startswith("gunicorn"):
+        given = [*shlex.split(environ.get("GUNICORN_CMD_ARGS", "")), *argv]
+    for place, word in enumerate(given):
+        found = _WORKERS.fullmatch(word)
+        if found is not None:
+            value = found[1] or (given[place + 1] if place + 1 < len(given) else "")
+            return int(value) if value.isdecimal() and len(value) < 6 else None
+    concurrency = environ.get("WEB_CONCURRENCY", "")
+    if concurrency.isdecimal() and model.startswith(("gunicorn", "uvicorn")):
+        return int(concurrency)
+    return 1 if model.startswith("gunicorn") and "-c" not in given and "--config" not in given else None
 
 
 def clock() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 import time
 from _thread import get_ident, start_new_thread
 from collections import Counter
+from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
@@ -99,12 +100,18 @@ PROFILER = Profiler()
 
 
 def stack_of(frame: FrameType | None) -> tuple[Line, ...]:
-    """From the outermost frame inside the server's call to the innermost."""
+    """From the outermost frame inside the server's or the worker's call to the innermost."""
     lines: list[Line] = []
-    while frame is not None and frame.f_code.co_filename != BOUNDARY_FILE:
+    while frame is not None and not _is_outside(frame.f_code.co_filename):
         lines.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return tuple(reversed(lines[:DEEPEST]))
+
+
+@lru_cache(maxsize=10_000)
+def _is_outside(file: str) -> bool:
+    """What serves the request, or hands the task on."""
+    return file == BOUNDARY_FILE or file.replace("\\", "/").endswith("celery/app/trace.py")
 
 
 def written(recording: Recording, interval_s: float) -> str:

@@ -1,6 +1,7 @@
 """What stands between a route and everybody: the login and permissions that a view asks for, read from its decorators,
 its classes and REST framework's settings of it. What a view asks inside its own code is not seen."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,12 @@ _DECORATOR_FILES = (
     "django/contrib/auth/decorators.py",
     "flask_login/utils.py",
     "flask_jwt_extended/view_decorators.py",
+)
+# What users call theirs: `login_required`, `require_role`, `jwt_required`, `admin_only`.
+_CALLED_SO = re.compile(
+    r"(?:^|_)(?:login|logged|auth\w{0,12}|permissions?|roles?|scopes?|jwt|token|admin|staff|superuser|protect(?:ed)?"
+    r"|signed|api_?key)(?:_|$)",
+    re.IGNORECASE,
 )
 
 
@@ -37,11 +44,27 @@ def _mixins(kind: Any) -> list[str]:
 
 def _decorators(view: Any) -> list[str]:
     found: list[str] = []
+    kind = getattr(view, "view_class", None)
+    for decorator in (*_listed(kind, "decorators"), *_listed(kind, "method_decorators")):
+        found += named_as_guards([getattr(decorator, "__qualname__", "")])
     for _ in range(20):
         code = getattr(view, "__code__", None)
         if code is not None and code.co_filename.replace("\\", "/").endswith(_DECORATOR_FILES):
             found.append("login_required")
+        elif code is not None and ".<locals>." in code.co_qualname:
+            found += named_as_guards(code.co_qualname.split(".<locals>.")[:-1])  # around the function itself
         view = getattr(view, "__wrapped__", None)
         if view is None:
             break
-    return found[:1]
+    return list(dict.fromkeys(found))[:3]
+
+
+def _listed(kind: Any, name: str) -> Sequence[Any]:
+    listed = getattr(kind, name, ())
+    return listed if isinstance(listed, list | tuple) else ()
+
+
+def named_as_guards(functions: Sequence[str]) -> list[str]:
+    """Of these qualified names of decorators or hooks those that promise to keep somebody out."""
+    names = [name.rpartition(".")[2] for name in functions]
+    return [name for name in names if _CALLED_SO.search(name)]

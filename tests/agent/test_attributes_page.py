@@ -14,7 +14,7 @@ NAMES = re.compile(
 )
 # Strings of this shape that are no attributes: modules, loggers, and what is only read.
 NOT_SENT = re.compile(
-    r"tracestitch\.(?:[a-z_]+|commands)|http\.(?:client|server)|db\.sqlite3|http\.response\.(?:start|body)"
+    r"tracestitch\.(?:[a-z_]+|commands)|http\.(?:client|server)|db\.sqlite3|http\.(?:response\.(?:start|body)|disconnect)"
     r"|exception\.[a-z]+_handler|deployment\.environment|server\.py"
 )
 SENT_ALL_THE_SAME = {"tracestitch.ignore", "tracestitch.inventory"}

@@ -1,5 +1,6 @@
 """What a process tells of itself: the parts that need no process, and real Django and Flask processes."""
 
+import functools
 import hashlib
 import hmac
 import sys
@@ -9,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from flask import Blueprint, Flask
 
 from tests.support.agent import (
     APPS,
@@ -20,7 +22,15 @@ from tests.support.agent import (
     line_of,
     running,
 )
-from tracestitch import inventory, inventory_process, migrations, route_guards, source
+from tracestitch import (
+    clocks,
+    inventory,
+    inventory_flask,
+    inventory_process,
+    migrations,
+    route_guards,
+    source,
+)
 
 DJANGO = APPS / "django_shop"
 FLASK = APPS / "flask_debugging.py"
@@ -290,6 +300,65 @@ def test_djangos_own_decorator_is_found() -> None:
         return request
 
     assert route_guards.guards(login_required(page)) == ["login_required"]
+
+
+def test_guards_of_flask_are_told_by_what_users_call_them() -> None:
+    def require_role(view: Any) -> Any:
+        @functools.wraps(view)
+        def asking(*args: object) -> object:
+            return view(*args)
+
+        return asking
+
+    def timed(view: Any) -> Any:
+        @functools.wraps(view)
+        def timing(*args: object) -> object:
+            return view(*args)
+
+        return timing
+
+    def check_token() -> None: ...
+
+    app = Flask("shop")
+    staff = Blueprint("staff", "shop", url_prefix="/staff")
+    staff.add_url_rule("/till", "till", timed(lambda: "till"))
+    staff.before_request(check_token)
+    app.register_blueprint(staff)
+    app.add_url_rule("/open", "open", timed(lambda: "open"))
+    app.add_url_rule("/prices", "prices", timed(require_role(lambda: "prices")))
+    told = {entry["rule"]: entry.get("guards") for entry in inventory_flask.routes(app)}
+
+    assert told["/open"] is None
+    assert told["/prices"] == ["require_role"]
+    assert told["/staff/till"] == ["check_token"]
+
+
+@pytest.mark.parametrize(
+    ("model", "command", "environ", "workers"),
+    [
+        ("gunicorn sync", "gunicorn -w 4 shop.wsgi", {}, 4),
+        ("gunicorn sync", "gunicorn --workers=3 shop.wsgi", {}, 3),
+        ("gunicorn sync", "gunicorn shop.wsgi", {"WEB_CONCURRENCY": "5"}, 5),
+        ("gunicorn sync", "gunicorn shop.wsgi", {"GUNICORN_CMD_ARGS": "-w 2"}, 2),
+        ("gunicorn sync", "gunicorn shop.wsgi", {}, 1),
+        ("gunicorn sync", "gunicorn -c conf.py shop.wsgi", {}, None),
+        ("uvicorn", "uvicorn --workers 2 shop.asgi:app", {}, 2),
+        ("celery worker", "celery -A shop worker --concurrency=8", {}, 8),
+        ("runserver", "manage.py runserver", {"WEB_CONCURRENCY": "5"}, None),
+    ],
+)
+def test_the_number_of_workers_is_read_from_the_command(
+    model: str, command: str, environ: dict[str, str], workers: int | None
+) -> None:
+    assert inventory_process.workers(model, command.split(), environ) == workers
+
+
+def test_the_clock_is_compared_with_the_collectors_at_the_middle_of_the_question() -> None:
+    second = 1_000_000_000
+    assert clocks.offset_ms({"time_ns": 103 * second}, 100 * second, 102 * second) == -2_000.0
+    assert clocks.offset_ms({"time_ns": 101 * second}, 100 * second, 102 * second) == 0.0
+    assert clocks.offset_ms({"time_ns": "soon"}, 100 * second, 102 * second) is None
+    assert clocks.offset_ms({}, 100 * second, 102 * second) is None
 
 
 def test_migrations_are_told_by_their_files(tmp_path: Path) -> None:
