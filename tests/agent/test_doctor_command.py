@@ -56,7 +56,7 @@ def elsewhere(home: Path, tmp_path: Path) -> Elsewhere:
     return Elsewhere(
         python=str(tmp_path / "venv" / "bin" / "python"),
         packages=packages,
-        launcher=(sys.executable, str(home / "tracestitch")),
+        launcher=(str(tmp_path / "venv" / "bin" / "python"), str(home / "tracestitch")),
     )
 
 
