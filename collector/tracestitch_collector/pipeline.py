@@ -23,9 +23,11 @@ from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.log import Kind
 from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
 from tracestitch_collector.outputs.prometheus import Aggregator, serve
+from tracestitch_collector.process import presence
 from tracestitch_collector.process.dead_letters import DeadLetters
 from tracestitch_collector.process.durability import Durability
 from tracestitch_collector.process.intake import MAX_RECORDS, SEEN_NS, Intake, Portion
+from tracestitch_collector.process.oddities import oddities
 from tracestitch_collector.process.tally import Tally
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import StatusFile
@@ -225,6 +227,8 @@ class Pipeline:
     def _account(self, portion: Portion, batch: Batch) -> None:
         self._tally.received(portion.records, portion.size)
         self._tally.duplicates(portion.duplicates)
+        for what, count in oddities(batch.spans).items():
+            self._tally.odd("traces", what, count)
         self._tally.left_out("metrics", "not stored", len(portion.requests.get(Kind.METRICS, ())))
         self._durability.note(len(batch.spans) + len(batch.logs) + len(batch.findings), portion.size)
         self._tally.backlog(self._intake.backlog_bytes())
@@ -266,6 +270,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
     try:
         store = opened(settings, tally, stop)
         if store is not None:
+            if settings.store == "elasticsearch":
+                presence.begin(store, tally, stop)
             _run_with(settings, store, aggregator, tally, stop)
     finally:
         stop.set()

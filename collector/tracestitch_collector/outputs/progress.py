@@ -29,6 +29,10 @@ _COUNTERS = {
         "Texts that were too long and are kept in part; their mark says how much is gone.",
         ("signal", "what"),
     ),
+    "tracestitch_pipeline_odd": (
+        "Items that were kept as they came although something is odd about them: their times.",
+        ("signal", "what"),
+    ),
 }
 _GAUGES = {
     "tracestitch_pipeline_lag_seconds": ("Age of the oldest received request not yet stored.", ()),
@@ -58,6 +62,9 @@ class PipelineMetrics(Collector):
 
     def truncated(self, signal: Signal, what: str, count: int = 1) -> None:
         self._add("tracestitch_pipeline_truncated", (signal, what), count)
+
+    def odd(self, signal: Signal, what: str, count: int = 1) -> None:
+        self._add("tracestitch_pipeline_odd", (signal, what), count)
 
     def lag(self, seconds: float) -> None:
         self._set("tracestitch_pipeline_lag_seconds", (), seconds)

@@ -56,6 +56,11 @@ class Tally:
         self._metrics.truncated(signal, what, count)
         self._add("tracestitch_pipeline_truncated_total", count, signal=signal, what=what)
 
+    def odd(self, signal: Signal, what: str, count: int) -> None:
+        """What was kept as it came and will surprise whoever looks for it."""
+        self._metrics.odd(signal, what, count)
+        self._add("tracestitch_pipeline_odd_total", count, signal=signal, what=what)
+
     def duplicates(self, count: int) -> None:
         if count:
             self._add("tracestitch_pipeline_duplicate_requests_total", count)
@@ -87,7 +92,9 @@ class Tally:
 
     def report(self) -> Report:
         with self._lock:
-            away = [self._problems[about] for about in ("store", "sync") if about in self._problems]
+            away = [
+                self._problems[about] for about in ("store", "presence", "sync") if about in self._problems
+            ]
             counters: Mapping[str, float] = {
                 **{str(key): float(count) for key, count in self._counts.items()},
                 **self._gauges,
