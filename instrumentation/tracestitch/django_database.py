@@ -9,8 +9,9 @@ from opentelemetry.trace import SpanKind
 
 from tracestitch import calls, databases, django_relations, frames, timeouts
 from tracestitch.safety import guard
+from tracestitch.spans import Span
 from tracestitch.statements import Statements
-from tracestitch.tracing import current_span, tracer
+from tracestitch.tracing import child, current_span
 from tracestitch.transactions import DJANGO_KEY
 
 _STARTING, _ENDING = guard("starting a statement's span"), guard("ending a statement's span")
@@ -36,13 +37,19 @@ class StatementObserver:
         limits = timeouts.of_connection(database.system, connection.settings_dict.get("OPTIONS") or {})
         self._statements = Statements({**database.attributes(), **limits})
         databases.SEEN.add(database)
+        # SQLite's driver never knows, and is asked most.
+        self._counts = connection.vendor != "sqlite"
 
     def __call__(self, execute: Any, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         # Statements outside of any request or task (migrations, shells) would each be a trace of their own.
         span = None
         try:
-            if current_span().is_recording():
-                span = self._start(statement, params, many, context)
+            current = current_span()
+            if type(current) is Span:
+                if current.end_time is None:
+                    span = self._start(current, statement, params, many, context)
+            elif current.is_recording():
+                span = self._start(None, statement, params, many, context)
         except Exception as error:
             _STARTING.caught(error)
         if span is None:
@@ -55,14 +62,16 @@ class StatementObserver:
                 span.end()
             raise
         try:
-            if statement[:6].upper() == "SELECT":
+            if self._counts and statement[:6].upper() == "SELECT":
                 self._count_rows(span, context)
             span.end()
         except Exception as error:
             _ENDING.caught(error)
         return result
 
-    def _start(self, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> trace.Span:
+    def _start(
+        self, parent: Span | None, statement: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> trace.Span:
         text = statement if isinstance(statement, str) else str(statement)
         connection = context["connection"]
         asked = django_relations.sending(connection) if text[:6] == "SELECT" else None
@@ -71,13 +80,13 @@ class StatementObserver:
         transaction = connection.__dict__.get(DJANGO_KEY)
         if transaction is not None:
             transaction.asked(shape.operation, text)
-        span = tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
+        span = child(parent, shape.summary, SpanKind.CLIENT, shape.attributes)
         if many and isinstance(params, Sized):
             span.set_attribute("db.operation.batch.size", len(params))
         return span
 
     def _count_rows(self, span: trace.Span, context: dict[str, Any]) -> None:
-        """Drivers that fetch all at once know; SQLite's does not, and says -1."""
+        """Drivers that fetch all at once know; the others say -1."""
         count = getattr(getattr(context.get("cursor"), "cursor", None), "rowcount", -1)
         if isinstance(count, int) and count >= 0:
             span.set_attribute("db.response.returned_rows", count)

@@ -4,6 +4,7 @@ to where the statement is sent. It is plain data, since queries are copied and p
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -63,11 +64,16 @@ def sending(connection: Any) -> Asked | None:
         loading = _LOADING.get()
         # Which model a generic relation leads to is itself looked up, once.
         known = loading is not None and model != "contenttypes.ContentType"
-        return Asked(model, *loading) if loading is not None and known else Asked(model)
+        return Asked(model, *loading) if loading is not None and known else _plain(model)
     relation, loader, conditions = mark
     if loader == "prefetch_related" and (query.is_sliced or len(query.where.children) > conditions):
         loader = "Prefetch"
     return Asked(model, relation, loader)
+
+
+@lru_cache(maxsize=1_000)
+def _plain(model: str) -> Asked:
+    return Asked(model)
 
 
 def _sending(original: Any) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 
 from tracestitch.attributes import Shared
 from tracestitch.scrub import Scrubbed, scrub_attribute, scrub_bytes, scrub_text
-from tracestitch.spans import Rarities, Span
+from tracestitch.spans import UNSET, Rarities, Span
 
 _MAX_CACHED = 20_000
 _MAX_CACHED_LENGTH = 256
@@ -24,7 +24,8 @@ _ids = struct.Struct(">2s16s2s8s").pack
 _times = struct.Struct("<BQBQ").pack
 _time_and_severity = struct.Struct("<BQBB").pack
 _log_ids = struct.Struct("<BI2s16s2s8s").pack
-_KINDS = {kind: bytes((0x30, kind.value + 1)) for kind in SpanKind}
+# By number: the hash of an enumeration's member is a call.
+_KINDS = {kind._value_: bytes((0x30, kind._value_ + 1)) for kind in SpanKind}
 
 
 class LogEntry(NamedTuple):
@@ -122,10 +123,10 @@ class Encoder:
             _trace_state(span.trace_state),
             b"\x22\x08" + parent_id.to_bytes(8, "big") if parent_id else b"",
             self._text(b"\x2a", span.name),
-            _KINDS[span.kind],
+            _KINDS[span.kind._value_],
             _times(0x39, span.start_time, 0x41, span.end_time or 0),
         ]
-        if own and any(not part.keys().isdisjoint(own) for part in span.shared):
+        if own and _overlap(span.shared, own):
             parts.append(self._attributes(b"\x4a", span.all_attributes()))
         else:
             for part in span.shared:
@@ -136,8 +137,8 @@ class Encoder:
                 parts.append(self._attributes(b"\x4a", own))
         if rare is not None:
             parts += self._rarities(rare)
-        status = span.status
-        if status.status_code.value:
+        status = span._status
+        if status is not UNSET and status.status_code.value:
             parts.append(_status(status))
         parts.append(b"\x85\x01" + _fixed32(span.flags | (0x300 if span.parent_is_remote else 0x100)))
         return b"".join(parts)
@@ -259,6 +260,13 @@ class Encoder:
         if isinstance(value, list | tuple):
             return field(b"\x2a", b"".join([field(b"\x0a", self._any(item, depth + 1)) for item in value]))
         return b"" if value is None else field(b"\x0a", scrub_text(str(value)).encode("utf-8", "replace"))
+
+
+def _overlap(shared: tuple[Shared, ...], own: Mapping[str, Any]) -> bool:
+    for part in shared:  # noqa: SIM110 - any() and a generator take three times as long
+        if not part.keys().isdisjoint(own):
+            return True
+    return False
 
 
 def _text_item(value: str) -> bytes:

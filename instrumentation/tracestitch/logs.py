@@ -33,6 +33,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 _SHORT_OF_A_CARD = 10**11  # no secret is told by the shape of a number of so few digits
 _LONGEST_TEMPLATE = 2 * MAX_TEXT
 _MOST_PLACES = 2_000
+_SEVERITIES = (1, 5, 9, 13, 17)
 _READING = guard("reading a log record")
 
 
@@ -212,7 +213,7 @@ def severity_number(level: int) -> int:
     if level >= 50:
         return 21
     if level >= 10:
-        return {1: 5, 2: 9, 3: 13, 4: 17}[level // 10] + min((level % 10) // 3, 3)
+        return _SEVERITIES[level // 10] + min((level % 10) // 3, 3)
     return 1
 
 

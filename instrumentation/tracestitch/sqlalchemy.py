@@ -8,11 +8,13 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from tracestitch import calls, commits, databases, frames, sql, timeouts, tracing, transactions
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.spans import Span
 from tracestitch.statements import Statements
 
 _STARTED, _KNOWN = "_tracestitch_started", "_tracestitch_statements"
@@ -32,13 +34,15 @@ class Listeners:
     ) -> None:
         try:
             transaction = transactions.of(connection)
-            if execution is None or not calls.in_trace() or calls.suppressed():
+            current = tracing.current_span()
+            parent = current if type(current) is Span else None
+            if execution is None or (parent is None and not calls.in_trace()) or calls.suppressed():
                 operation = sql.operation_and_table(statement)[0]
             else:
                 known = _of_engine(connection.engine)
                 shape = known.shape(statement, transaction is not None, calls.location(_awaiting_frame))
                 operation = shape.operation
-                span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
+                span = tracing.child(parent, shape.summary, SpanKind.CLIENT, shape.attributes)
                 setattr(execution, _STARTED, (span, operation))
             if operation in transactions.WRITES and not _autocommits(connection):
                 transaction = transactions.opened(connection)
@@ -204,8 +208,8 @@ def patch_orm(module: ModuleType) -> None:
     event.listen(module.Session, "after_begin", _session_began)
 
 
-def _taken(execution: Any) -> tuple[Span | None, str]:
-    started: tuple[Span, str] | None = getattr(execution, _STARTED, None)
+def _taken(execution: Any) -> tuple[trace.Span | None, str]:
+    started: tuple[trace.Span, str] | None = getattr(execution, _STARTED, None)
     if started is None:
         return None, ""
     setattr(execution, _STARTED, None)

@@ -5,10 +5,10 @@ from functools import lru_cache
 from types import ModuleType
 
 from opentelemetry import trace
-from opentelemetry.trace import INVALID_SPAN
+from opentelemetry.trace import INVALID_SPAN, SpanKind
 
 from tracestitch import __version__, apart, contexts
-from tracestitch.attributes import limits_of
+from tracestitch.attributes import Shared, limits_of
 from tracestitch.exporter import SCOPE_NAME, Exporter
 from tracestitch.patching import on_import
 from tracestitch.provider import Provider, Tracer
@@ -20,6 +20,14 @@ from tracestitch.spans import Span
 def tracer() -> trace.Tracer:
     """The agent's own, whatever provider the app sets; found at the first call, which comes after the start."""
     return apart.provider_of_the_agent().get_tracer(SCOPE_NAME, __version__)
+
+
+def child(parent: Span | None, name: str, kind: SpanKind, attributes: Shared) -> trace.Span:
+    """A span below this one of ours, or else below whatever is current; it is started, and not current."""
+    own = tracer()
+    if parent is not None and type(own) is Tracer:
+        return own.start_child(parent, name, kind, attributes)
+    return own.start_span(name, None, kind, attributes)
 
 
 def current_span() -> trace.Span:
