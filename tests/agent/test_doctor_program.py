@@ -123,8 +123,12 @@ def test_django_settings_are_found_in_manage_py_and_in_the_wsgi_module(tmp_path:
 
 def test_calls_that_log_at_info_are_found_in_the_projects_own_source(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "views.py").write_text("x = 1\nlogger.info('hello')\nlogger.warning('no')\n")
+    (tmp_path / "shop" / "views.py").write_text(
+        "import logging\nlogger.info('hello')\nlogger.warning('no')\n"
+    )
     (tmp_path / "shop" / "comments.py").write_text("# logger.info('no')\n")
+    (tmp_path / "gunicorn.py").write_text("import logging\ndef hook(worker):\n    worker.log.info('no')\n")
+    (tmp_path / "catalogue.py").write_text("catalog.info('no')\n")
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv" / "theirs.py").write_text("logger.info('no')\n")
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from tracestitch.doctor import conditions
 from tracestitch.doctor.condition import Finding, met
 
-_CALL = re.compile(r"^[^#\n]*\b(?P<logger>\w*log(?:ger|ging)?)\.(?P<level>debug|info)\(", re.M | re.I)
+# Not the `log` of something else, such as a server's worker.
+_CALL = re.compile(
+    r"^[^#\n]*?(?<![\w.])(?:(?:current_)?app\.)?(?P<logger>\w*log(?:ger|ging)?)\.(?P<level>debug|info)\(",
+    re.M | re.I,
+)
+_LOGGING = re.compile(r"^\s*(?:import|from) logging\b|\bapp\.logger\b", re.M)
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*[,\]]\s*=?\s*['\"](?P<module>[\w.]+)['\"]")
 _APART = frozenset(
     {
@@ -97,7 +102,7 @@ def calls_in(folder: str) -> Iterator[Call]:
             whole = os.path.join(path, name)
             text = _read(whole)
             relative = os.path.relpath(whole, folder)
-            for found in _CALL.finditer(text):
+            for found in _CALL.finditer(text) if _LOGGING.search(text) else ():
                 if found["level"].lower() == "info":
                     module = relative.removesuffix(".py").replace(os.sep, ".").removesuffix(".__init__")
                     line = text.count("\n", 0, found.start("logger")) + 1
