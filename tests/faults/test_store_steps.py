@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import tempfile
 from pathlib import Path
@@ -69,6 +70,41 @@ def test_whatever_step_fails_every_request_is_stored_once(tmp_path: Path, code: 
                 raise AssertionError(f"after step {step}, {names[step]}") from error
             finally:
                 bench.close()
+
+
+def test_a_crash_after_a_manifest_whose_sync_failed_loses_nothing(tmp_path: Path) -> None:
+    """It is in place, though the writer was told that it may not be: what it names must stay as it is."""
+
+    whole = two_written(tmp_path / "whole")
+    assert whole.sync()
+    whole.close()
+    last = max(at for at, name in enumerate(whole.files.steps) if name == "sync folder")
+    for step in range(0, 200, 1 if LONG else 7):
+        bench = two_written(tmp_path / str(step))
+        bench.files.faults = [Fault(step=last, code=errno.EIO)]
+        assert not bench.sync()
+        bench.receive()
+        bench.write()
+        bench.files.faults = [Fault(step=len(bench.files.steps) + step)]
+        ended = bench.sync()
+        bench.restart()
+        try:
+            bench.check()
+            bench.recover()
+            bench.check()
+        finally:
+            bench.close()
+        if ended:
+            break
+    assert 10 < step < 199
+
+
+def two_written(folder: Path) -> StoreUnderFaults:
+    bench = StoreUnderFaults(folder, Clock())
+    for _ in range(2):
+        bench.receive()
+        bench.write()
+    return bench
 
 
 class StoreMachine(RuleBasedStateMachine):
