@@ -63,6 +63,11 @@ class Conditions:
         named = {name for test in self.tests for name in test.columns} | {self.time_column}
         return named | (set(ELSEWHERE) if any(test.elsewhere for test in self.tests) else set())
 
+    @property
+    def tested(self) -> set[str]:
+        """What every test looks at, but for all texts of a row."""
+        return {name for test in self.tests for name in test.columns} - {EVERY_TEXT}
+
     def add(
         self, check: Callable[[pa.Table], Mask], *columns: str, elsewhere: tuple[int, int] | None = None
     ) -> None:

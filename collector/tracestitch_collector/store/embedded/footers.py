@@ -1,5 +1,5 @@
-"""Reading row groups of segments, several at a time. What a file's footer says is kept while it is asked for often: parsing it takes as
-long as reading a column.
+"""Reading row groups of segments, several at a time. What a file's footer says is kept while it is asked for often:
+parsing it takes as long as reading a column.
 """
 
 from __future__ import annotations
@@ -84,7 +84,14 @@ class Footers:
         with pq.ParquetFile(
             path, metadata=footer.metadata, read_dictionary=texts, page_checksum_verification=True
         ) as file:
-            return file.read_row_groups(row_groups, columns=wanted, use_threads=columns is None)
+            return file.read_row_groups(row_groups, columns=wanted, use_threads=False)
+
+    def read_whole(self, path: Path, row_group: int) -> pa.Table:
+        """All columns, the readers sharing them. Not for use within `each`, whose readers it would wait for."""
+        names = sorted(self.footer(path).names)
+        shares = [names[first::READERS] for first in range(READERS)]
+        parts = self.each(lambda share: self.read(path, [row_group], share), shares)
+        return pa.table({name: part[name] for part in parts for name in part.column_names})
 
 
 class TableRows:

@@ -46,9 +46,14 @@ def passing(column: pa.ChunkedArray, test: Test) -> Mask:
 def _chunk_passing(chunk: pa.Array, test: Test) -> Mask:
     if not pa.types.is_dictionary(chunk.type):
         return _plain(test(chunk))
-    if not len(chunk.dictionary):
+    passed = _plain(test(chunk.dictionary))
+    if not passed.any():
         return np.zeros(len(chunk), bool)
-    return _plain(test(chunk.dictionary).take(chunk.indices))
+    indices = chunk.indices
+    if indices.null_count:
+        indices, passed = pc.fill_null(indices, len(passed)), np.append(passed, False)
+    found: Mask = passed[indices.to_numpy()]
+    return found
 
 
 def _plain(found: pa.Array) -> Mask:

@@ -92,6 +92,8 @@ def _in_segments(
     def read(place: tuple[Path, int]) -> pa.Table:
         return _of_traces(snapshot.footers.read(place[0], [place[1]], columns), wanted)
 
+    if len(places) == 1 and columns is None:  # as a trace mostly is
+        return [_of_traces(snapshot.footers.read_whole(*places[0]), wanted)]
     # One by one: only what belongs to the traces is kept.
     return snapshot.footers.each(read, places)
 

@@ -20,10 +20,15 @@ from tracestitch_collector.store.embedded.segments import aligned, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
 
 SINGLES = 3
-"""So many row groups are read one by one, since most searches end there; then as many at once as follow."""
+"""So many row groups are read one by one, since most searches end there; then more and more at once."""
+GROWING = ((8, 4), (16, 8))
+"""After them so many row groups, up to so many of a segment in one reading."""
 TOGETHER = 16
-WAVE = 4
+"""Of all that follow."""
+WAVE = 2
 """So many readings at a time."""
+EAGER = 4
+"""Of so few row groups at once all columns are read that a match needs: where facts rule out the others, most match."""
 OLDEST = -(2**63)
 
 
@@ -77,16 +82,24 @@ def places(snapshot: Snapshot, signal: Signal, asked: Conditions, service: str =
 
 
 def together(single: Sequence[Place]) -> list[Place]:
-    """The first few as they are, the others of one segment in one place."""
+    """The first few as they are, the others of one segment in one place, more of them the later they come."""
+    found, done = list(single[:SINGLES]), SINGLES
+    for count, size in (*GROWING, (len(single), TOGETHER)):
+        found += _joined(single[done : done + count], size)
+        done += count
+    return found
+
+
+def _joined(single: Sequence[Place], size: int) -> list[Place]:
     by_segment: dict[int, list[Place]] = {}
-    for place in single[SINGLES:]:
+    for place in single:
         by_segment.setdefault(place.segment.id, []).append(place)
     joined = [
         Place(part[0].segment, tuple(place.row_groups[0] for place in part), part[0].max_ns)
         for whole in by_segment.values()
-        for part in (whole[at : at + TOGETHER] for at in range(0, len(whole), TOGETHER))
+        for part in (whole[at : at + size] for at in range(0, len(whole), size))
     ]
-    return [*single[:SINGLES], *sorted(joined, key=lambda place: -place.max_ns)]
+    return sorted(joined, key=lambda place: -place.max_ns)
 
 
 def steps(
@@ -114,6 +127,8 @@ def _read(snapshot: Snapshot, asked: Conditions, columns: set[str], place: Place
     """Columns that only the answer needs are read only where there is one."""
     path = snapshot.layout.segments / place.segment.file_name
     rows = FileRows(snapshot.footers, path, list(place.row_groups))
+    if len(place.row_groups) <= EAGER:
+        rows.columns(asked.tested | columns)
     mask = asked.mask(rows, snapshot.row_groups(place.segment), place.row_groups)
     return pa.table({}) if mask is None else _plain(rows.columns(columns), mask)
 
