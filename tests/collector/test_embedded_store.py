@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.telemetry import ALWAYS, BASE_NS, MILLISECOND, SECOND, batch, finding, log, span
 from tracestitch_collector.errors import BadConfiguration, Unavailable
+from tracestitch_collector.store.embedded import search
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import Segment, load
 from tracestitch_collector.store.embedded.retention import MERGED_TOGETHER, kept, run_to_merge
@@ -494,3 +495,17 @@ def test_a_run_of_small_neighbours_is_merged() -> None:
     assert run_to_merge([*small[:4], large, *small[4:]]) == []
     logs = [segment(100 + number, signal="logs") for number in range(MERGED_TOGETHER)]
     assert run_to_merge([item for pair in zip(small[1:], logs, strict=False) for item in pair]) == []
+
+
+def test_of_more_traces_than_can_be_compared_the_newest_are_and_it_is_said(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 6):
+        write(store, number)
+        store.sync()
+    for order in ("slowest", "most_spans"):
+        assert store.search(TraceQuery(window=ALWAYS, order=order)).partial == ""
+        monkeypatch.setitem(search.COMPARED, order, 2)
+        page = store.search(TraceQuery(window=ALWAYS, order=order))
+        assert {int(trace.trace_id, 16) for trace in page.traces} == {4, 5}
+        assert "only the newest 2 traces were compared" in page.partial

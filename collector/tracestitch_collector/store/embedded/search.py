@@ -21,6 +21,8 @@ MEASURES = {
     "slowest": "max(start_ns::HUGEINT + duration_ns) - min(start_ns)",
     "most_spans": "count(DISTINCT span_id)",
 }
+COMPARED = {"slowest": 200_000, "most_spans": 50_000}
+"""So many traces are measured within the engine's memory; of more, the newest."""
 
 
 def search(snapshot: Snapshot, engine: Engine, query: TraceQuery) -> TracePage:
@@ -80,12 +82,21 @@ def _matching(
     snapshot: Snapshot, query: TraceQuery, asked: Conditions, deadline: Deadline
 ) -> tuple[pa.Table, str]:
     """Ids of all traces that match, newest first as far as time allows."""
-    found: list[pa.Array] = []
-    partial = ""
+    found: dict[bytes, None] = {}
+    limit = COMPARED[query.order]
     for step in walk.steps(snapshot, "spans", asked, {"trace_id"}, service=query.service):
-        found += [rows["trace_id"].combine_chunks().unique() for rows in step.rows if len(rows)]
+        for rows in step.rows:
+            if len(rows):
+                found.update(dict.fromkeys(rows["trace_id"].unique().to_pylist()))
+        if len(found) > limit:
+            partial = (
+                f"only the newest {limit:,} traces were compared; choose a shorter time range or a service"
+            )
+            return _ids(list(found)[:limit]), partial
         if deadline.is_over and step.frontier_ns != OLDEST:
-            partial = deadline.said("only the newest traces were compared")
-            break
-    ids = pa.chunked_array(found, pa.binary(16)).unique()
-    return pa.table({"trace_id": ids}), partial
+            return _ids(list(found)), deadline.said("only the newest traces were compared")
+    return _ids(list(found)), ""
+
+
+def _ids(found: list[bytes]) -> pa.Table:
+    return pa.table({"trace_id": pa.array(found, pa.binary(16))})
