@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tests.support.ledger import Ledger
 from tests.support.server import Server, eventually, serving
+from tracestitch_collector.status import read_all
 from tracestitch_dashboard.alarms import read_alarms
 
 REQUESTS = 60
@@ -32,6 +33,8 @@ class Seen:
     alarms_after: list[str] = field(default_factory=list)
     after: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    refused: int = 0
+    refused_as_the_collector_counts: float = 0
 
 
 def fill(disk: Path) -> Path:
@@ -56,7 +59,9 @@ def send(server: Server, ledger: Ledger, source: random.Random) -> tuple[str, by
     text = answer.read()
     connection.close()
     if answer.status == 200:
-        ledger.acknowledged.add(trace_id)
+        ledger.acknowledge(trace_id)
+    else:
+        ledger.refuse(trace_id)
     return f"{answer.status} {answer.headers.get('Retry-After', '')}".strip(), text
 
 
@@ -85,6 +90,13 @@ def main(disk: Path) -> Seen:
         seen.faults = ledger.faults(server.data)
         eventually(lambda: not alarms(server))
         seen.alarms_after = alarms(server)
+        seen.refused = ledger.refused
+        (seen.refused_as_the_collector_counts,) = (
+            count
+            for status in read_all(server.data / "status")
+            for name, count in status.report.counters.items()
+            if name.startswith("tracestitch_receiver_refused_total")
+        )
     return seen
 
 

@@ -50,3 +50,4 @@ def test_a_full_disk_refuses_with_a_short_wait_loses_nothing_and_resumes_by_itse
     assert seen["alarms_after"] == []
     assert seen["after"] == {"200": REQUESTS}
     assert seen["faults"] == []
+    assert seen["refused"] == seen["refused_as_the_collector_counts"] > REQUESTS

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,9 +24,28 @@ SPANS_PER_REQUEST = 20
 class Ledger:
     """One request is one trace."""
 
-    sent: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Span ids by trace id."""
+    path: Path | None = None
+    """Where each entry is written and synced before anything follows from it."""
+    sent: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Span ids by trace id, in their order."""
     acknowledged: set[str] = field(default_factory=set)
+    refused: int = 0
+    """Answers that were errors. Requests that got none count neither way."""
+
+    def acknowledge(self, trace_id: str) -> None:
+        self._note("acknowledged", trace_id)
+        self.acknowledged.add(trace_id)
+
+    def refuse(self, trace_id: str) -> None:
+        self._note("refused", trace_id)
+        self.refused += 1
+
+    def _note(self, what: str, trace_id: str, ids: Iterable[str] = ()) -> None:
+        if self.path is None:
+            return
+        with self.path.open("a", buffering=1) as file:
+            file.write(" ".join((what, trace_id, *ids)) + "\n")
+            os.fdatasync(file.fileno())
 
     def request(self, source: random.Random) -> tuple[str, bytes]:
         """A request nobody sent before, noted as sent."""
@@ -36,7 +56,8 @@ class Ledger:
             otlp_span(trace_id=trace_id, span_id=span_id, start_ns=now_ns, attributes={"number": number})
             for number, span_id in enumerate(ids)
         ]
-        self.sent[trace_id] = frozenset(ids)
+        self._note("sent", trace_id, ids)
+        self.sent[trace_id] = tuple(ids)
         return trace_id, trace_request(*spans).SerializeToString()
 
     def faults(self, data: Path, seconds: float = 60) -> list[str]:
@@ -53,8 +74,9 @@ class Ledger:
         return lost + [
             f"{trace_id} has other spans than were sent"
             for trace_id, trace in found.items()
-            if [span.copies for span in trace.spans] != [1] * SPANS_PER_REQUEST
-            or {span.span_id for span in trace.spans} != self.sent[trace_id]
+            if {(span.span_id, span.copies, *span.attributes.items()) for span in trace.spans}
+            != {(span_id, 1, ("number", number)) for number, span_id in enumerate(self.sent[trace_id])}
+            or len(trace.spans) != SPANS_PER_REQUEST
         ]
 
 
@@ -86,17 +108,20 @@ class Sender:
         while not self._stop.wait(self._pause_s):
             trace_id, body = self._ledger.request(source)
             end = time.monotonic() + 50
-            while not (acknowledged := self._is_acknowledged(body)) and time.monotonic() < end:
+            while (status := self._answer(body)) != 200 and time.monotonic() < end:
+                if status:
+                    self._ledger.refuse(trace_id)
                 time.sleep(0.05)
-            if acknowledged:
-                self._ledger.acknowledged.add(trace_id)
+            if status == 200:
+                self._ledger.acknowledge(trace_id)
 
-    def _is_acknowledged(self, body: bytes) -> bool:
+    def _answer(self, body: bytes) -> int:
+        """Its status, 0 where there is none."""
         connection = http.client.HTTPConnection(urlsplit(self._address()).netloc, timeout=5)
         try:
             connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-            return connection.getresponse().status == 200
+            return connection.getresponse().status
         except (OSError, http.client.HTTPException):
-            return False
+            return 0
         finally:
             connection.close()
