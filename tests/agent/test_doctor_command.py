@@ -1,5 +1,6 @@
 """Would this command be observed? Real interpreters, environments and projects, started as the doctor starts them."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from tests.support.agent import (
     running,
 )
 from tests.support.doctor import Diagnosis, diagnose
+from tracestitch.doctor.probe import MARK
 
 pytestmark = pytest.mark.processes
 
@@ -94,6 +96,21 @@ def test_python_that_does_not_look_at_its_path_in_an_environment_without_the_age
     assert f"{elsewhere.python} -m pip install tracestitch" in hidden.remedies["python-flag"]
     assert beside.code == 0
     assert "nothing is installed in its environment" in beside.steps[-1]
+
+
+def test_a_python_that_is_too_old(tmp_path: Path) -> None:
+    """No such interpreter is at hand, so this one says what the probe says in one."""
+    told = {"version": [3, 9, 19], "executable": "/usr/bin/python3.9", "active": False, "no_site": False}
+    told |= {"isolated": False, "ignores_environment": False, "why": "", "sitecustomize": ""}
+    told |= {"packages": {}, "pins": [], "modules": []}
+    old = tmp_path / "python3.9"
+    old.write_text(f"#!/bin/sh\ncat <<'END'\n{MARK}{json.dumps(told)}\nEND\n")
+    old.chmod(0o755)
+
+    found = examined(str(old), "app.py")
+
+    assert found.names == ["python-too-old"]
+    assert "/usr/bin/python3.9 is Python 3.9.19" in found.texts["python-too-old"]
 
 
 def test_a_program_that_is_no_python_and_one_that_is_not_there() -> None:

@@ -42,7 +42,7 @@ def send(
     finding = judged(reply, asked, now_s)
     doubled = "/v1/" in urlsplit(target.url).path.removesuffix("/v1/traces").removesuffix("/v1/logs")
     if finding is not None and doubled:
-        base = target.url[: target.url.index("/v1/")]
+        base = asked.base + urlsplit(target.url).path.partition("/v1/")[0]
         text = f"The endpoint has a path, so that the agent sends to {target.url.rpartition('@')[2]}."
         finding = met(conditions.ENDPOINT_HAS_PATH, text, base=base)
     return Sent(reply=reply, finding=finding)

@@ -5,6 +5,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tracestitch import __version__
@@ -23,6 +24,7 @@ LOOKBACK_NS = 3_600_000_000_000
 AHEAD_NS = 86_400_000_000_000
 """Where a clock is ahead, its spans lie in the future."""
 _TRACES, _INVENTORIES = 60, 200
+_READING_S = 10.0
 _DJANGO = "django"
 
 
@@ -125,13 +127,15 @@ def _recent_spans(
     dashboard: Dashboard, services: Sequence[str], period: Mapping[str, int]
 ) -> Iterator[traffic.Span]:
     seen: set[str] = set()
+    deadline = time.monotonic() + _READING_S
     for service in services or [""]:
         more = {"service": service} if service else {}
         for summary in dashboard.items("/traces.json", "traces", limit=_TRACES, **period, **more):
             trace_id = str(summary.get("trace_id"))
-            if trace_id not in seen:
+            if trace_id not in seen and time.monotonic() < deadline:
                 seen.add(trace_id)
-                yield from traffic.spans_of(dashboard.trace(trace_id) or {})
+                with suppress(NoAnswer):  # one that is larger than what is read of an answer
+                    yield from traffic.spans_of(dashboard.trace(trace_id) or {})
 
 
 def _inventories(dashboard: Dashboard) -> list[Document]:
