@@ -172,5 +172,9 @@ def inventory(payload: str) -> Inventory:
             "python": {"version": payload},
             "packages": {payload: payload},
             "codebase": payload,
+            "routes": ({"rule": payload, "methods": (payload,), "view": payload},),
+            "deploy_checks": (payload,),
+            "unapplied_migrations": (payload,),
+            "clock": {"time_zone": payload},
         },
     )

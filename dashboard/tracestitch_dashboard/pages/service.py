@@ -15,7 +15,7 @@ from tracestitch_collector.store.store import (
     TraceQuery,
     TraceSummary,
 )
-from tracestitch_dashboard import figures, impact, runtime, sparkline
+from tracestitch_dashboard import figures, impact, posture, runtime, sparkline
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import NotFound
 from tracestitch_dashboard.page import Page
@@ -38,6 +38,7 @@ class Service:
     callees: tuple[Dependency, ...]
     findings: tuple[Finding, ...]
     inventories: tuple[Inventory, ...]
+    posture: tuple[posture.Line, ...]
     failing: tuple[TraceSummary, ...]
 
 
@@ -63,6 +64,7 @@ def load(ask: Ask) -> Service:
         callees=tuple(d for d in dependencies if d.caller == name),
         findings=impact.by_impact(found),
         inventories=inventories,
+        posture=posture.of(inventories),
         failing=ask.store.search(TraceQuery(window=window, service=name, error=True, limit=ERRORS)).traces,
     )
 
