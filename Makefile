@@ -12,7 +12,7 @@ PYTEST ?=
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-agent-faults test-agent check format docs lock bench bench-agent bench-store wheel clean
+.PHONY: help demo test test-real-apps test-agent-faults test-agent check format docs lock bench bench-agent bench-store wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,9 @@ test: check ## everything: format, lint, types, borders, then all tests with rea
 
 test-agent: $(VENV)/.ready ## the agent under every server, worker and library of docs/agent-matrix.md, which it rewrites
 	UPDATE_DOCS=1 $(BIN)/pytest -m matrix tests/matrix $(PYTEST)
+
+test-real-apps: $(VENV)/.ready ## apps that nobody here wrote, walked bare and with the agent: docs/agent-real-apps.md
+	$(BIN)/pytest -q -s -m real_apps tests/real_apps $(PYTEST)
 
 check: $(VENV)/.ready ## the fast part of `make test`: format, lint, types, borders
 	$(BIN)/ruff format --check .

@@ -2,11 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from tests.support.agent import REPOSITORY, environment
+from tests.support.newer_python import interpreter
 
 TOOLS = REPOSITORY / ".tools" / "real-apps"
 UV = REPOSITORY / ".venv" / "bin" / "uv"
@@ -69,7 +72,10 @@ def install(app: RealApp) -> None:
         plain = TOOLS / f"{app.name}.txt"
         plain.write_text("\n".join(line for line in lines if not line.startswith("-i")))
         wanted += ["-r", str(plain)]
-    subprocess.run([UV, "venv", "-q", "--clear", "-p", app.python, app.venv], check=True)
+    base = interpreter(app.python)
+    if base is None:
+        pytest.skip(f"there is no Python {app.python} here")
+    subprocess.run([UV, "venv", "-q", "--clear", "-p", base, app.venv], check=True)
     subprocess.run([UV, "pip", "install", "-q", "-p", app.venv / "bin" / "python", *wanted], check=True)
     (app.venv / ".ready").touch()
 
@@ -89,6 +95,3 @@ def prepare(app: RealApp, data: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, f"{app.name}: {step} ended with {done.returncode}: {done.stderr[-2000:]}"
-
-
-Served = Callable[[Path, int], Sequence[str]]

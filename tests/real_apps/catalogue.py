@@ -10,11 +10,20 @@ PRETIX = RealApp(
     packages=("pretix", "gunicorn"),
     environ={
         "DATA_DIR": "{data}",
-        "DJANGO_SETTINGS_MODULE": "pretix.settings",
+        "PYTHONPATH": "{data}",
+        "DJANGO_SETTINGS_MODULE": "real_settings",
         "PRETIX_PRETIX_URL": "http://127.0.0.1:8000",
-        "PRETIX_DJANGO_DEBUG": "true",
     },
     files={
+        # The styles would be compiled by a tool of Node's.
+        "real_settings.py": """
+from pretix.settings import *
+COMPRESS_ENABLED = COMPRESS_OFFLINE = False
+COMPRESS_PRECOMPILERS = ()
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+ALLOWED_HOSTS = ["*"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
+""",
         "seed.py": """
 from datetime import timedelta
 from decimal import Decimal
@@ -91,7 +100,12 @@ HEALTHCHECKS = RealApp(
     requirements="requirements.txt",
     packages=("gunicorn",),
     python="3.12",
-    environ={"DB_NAME": "{data}/hc.sqlite", "ALLOWED_HOSTS": "*", "DEBUG": "True", "DJANGO_SETTINGS_MODULE": "hc.settings"},
+    environ={
+        "DB_NAME": "{data}/hc.sqlite",
+        "ALLOWED_HOSTS": "*",
+        "DEBUG": "True",
+        "DJANGO_SETTINGS_MODULE": "hc.settings",
+    },
     files={
         "seed.py": """
 import sys; sys.path.insert(0, ".")
@@ -112,7 +126,7 @@ for number in range(25):
 """,
     },
     setup=(("python", "manage.py", "migrate", "-v0"), ("python", "{data}/seed.py")),
-    command=(*GUNICORN, "2", "hc.wsgi"),
+    command=(*GUNICORN, "1", "--threads", "4", "hc.wsgi"),
     sign_in=("/accounts/login/", "admin@localhost.example", "trail-mix-9"),
     starts=("/", "/accounts/profile/", "/admin/", "/docs/", "/api/v3/status/"),
 )
@@ -172,4 +186,71 @@ with app.app_context():
     ),
 )
 
-APPS = (PRETIX, BABYBUDDY, HEALTHCHECKS, CTFD)
+CHANGEDETECTION = RealApp(
+    name="changedetection",
+    title="changedetection.io (watches pages; Flask with its own threads, from the package index)",
+    packages=("changedetection.io",),
+    environ={"DISABLE_VERSION_CHECK": "true"},
+    # Its first start makes its data, with random names.
+    setup=(("sh", "-c", "timeout -s INT 20 changedetection.io -h 127.0.0.1 -d {data} -p 45991 || true"),),
+    command=("changedetection.io", "-h", "127.0.0.1", "-d", "{data}", "-p", "{port}"),
+    starts=(
+        "/",
+        "/settings",
+        "/imports/import",
+        "/backups/",
+        "/rss?token=none",
+        "/api/v1/watch",
+        "/api/v1/systeminfo",
+        "/api/v1/tags",
+        "/tags/list",
+        "/edit/first",
+        "/preview/first",
+        "/diff/first",
+    ),
+)
+
+SEARXNG = RealApp(
+    name="searxng",
+    title="SearXNG (metasearch; Flask without a database)",
+    repository="searxng/searxng",
+    requirements="requirements.txt",
+    packages=("gunicorn",),
+    environ={"SEARXNG_SECRET": "not-secret", "SEARXNG_SETTINGS_PATH": "{data}/settings.yml"},
+    files={
+        "settings.yml": """
+use_default_settings:
+  engines:
+    keep_only: [wikipedia, wikidata, openstreetmap]
+general: {debug: false}
+server: {limiter: false}
+outgoing: {request_timeout: 1.0}
+""",
+    },
+    command=(*GUNICORN, "1", "--threads", "4", "searx.webapp:app"),
+    starts=(
+        "/",
+        "/preferences",
+        "/about",
+        "/info/en/about",
+        "/info/en/search-syntax",
+        "/stats",
+        "/stats/errors",
+        "/config",
+        "/healthz",
+        "/opensearch.xml",
+        "/robots.txt",
+        "/engine_descriptions.json",
+        "/stats/checker",
+        "/autocompleter?q=cats",
+        "/rss.xsl",
+        "/search?q=",
+        "/search?q=cats&format=json",
+        "/client_token",
+        "/image_proxy",
+        "/manifest.json",
+        "/favicon.ico",
+    ),
+)
+
+APPS = (PRETIX, BABYBUDDY, HEALTHCHECKS, CTFD, CHANGEDETECTION, SEARXNG)

@@ -10,11 +10,12 @@ from pathlib import Path
 from tests.real_apps.app import RealApp
 from tests.real_apps.serving import Serving, served
 from tests.real_apps.walk import Answer, Request, Visitor, explore
-from tests.support.agent import FakeReceiver, SentSpan, fake_receiver, free_port
 from tests.support.agent import SERVER as SERVER_KIND
+from tests.support.agent import SentSpan, fake_receiver, free_port
 
 ROUNDS = 4
-TRANSACTIONS = ("COMMIT", "ROLLBACK", "BEGIN")
+# These go to a connection, not through a cursor.
+TRANSACTIONS = ("COMMIT", "ROLLBACK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def compare(app: RealApp, prepared: Path, folder: Path, agent: Path) -> Comparis
         ):
             walks = _walk(app, bare, observed)
             sizes = (bare.resident_mb(), observed.resident_mb())
-            end_bare_s = bare.end()
+            bare.end()
             observed.end()
             said = _said_only(observed.app.said(), bare.app.said())
         asked = [answer for walk in walks.observed for answer in walk]
@@ -57,7 +58,11 @@ def compare(app: RealApp, prepared: Path, folder: Path, agent: Path) -> Comparis
     servers = Counter(span.trace_id for span in spans if span.kind == SERVER_KIND)
     sql = [span for span in spans if _is_statement(span)]
     lines = [span for span in sql if "code.line.number" in span.attributes]
-    unequal, hashed = _unequal(walks)
+    end_bare_s, again = _end(app, prepared, folder / "again", agent, None, walks.requests)
+    end_dead_s, _ = _end(
+        app, prepared, folder / "dead", agent, f"http://127.0.0.1:{free_port()}", walks.requests[:10]
+    )
+    unequal, hashed = _unequal(walks, again)
     return Comparison(
         app=app,
         requests=len(asked),
@@ -78,7 +83,7 @@ def compare(app: RealApp, prepared: Path, folder: Path, agent: Path) -> Comparis
         cpu_ms=1000 * walks.cpu_bare_s / walks.timed,
         added_mb=sizes[1] - sizes[0],
         end_bare_s=end_bare_s,
-        end_dead_s=_end_with_a_dead_collector(app, prepared, folder / "dead", agent, walks.requests),
+        end_dead_s=end_dead_s,
         bodies=[
             (path, dict(headers), body)
             for path, headers, body in zip(receiver.paths, receiver.headers, receiver.bodies, strict=True)
@@ -126,11 +131,11 @@ def _walk(app: RealApp, bare: Serving, observed: Serving) -> Walks:
     return walks
 
 
-def _unequal(walks: Walks) -> tuple[list[str], int]:
-    """What two walks through the bare app have alike, the walk with the agent must have too."""
+def _unequal(walks: Walks, again: Sequence[Answer]) -> tuple[list[str], int]:
+    """What all walks through the bare app have alike, in two processes, those with the agent must have too."""
     found, hashed = [], 0
     for index, request in enumerate(walks.requests):
-        bare = [walk[index] for walk in walks.bare[2:]]
+        bare = [*(walk[index] for walk in walks.bare[2:]), again[index]]
         seen = [walk[index] for walk in walks.observed[2:]]
         for what in ("status", "headers", "body_hash"):
             expected = [_comparable(answer, what) for answer in bare]
@@ -138,7 +143,7 @@ def _unequal(walks: Walks) -> tuple[list[str], int]:
             hashed += stable and what == "body_hash"
             if stable and any(_comparable(answer, what) != expected[0] for answer in seen):
                 values = [_comparable(answer, what) for answer in seen]
-                differs = _first_difference(bare[-1].text, seen[-1].text) if what == "body_hash" else ""
+                differs = _first_difference(bare[0].text, seen[-1].text) if what == "body_hash" else ""
                 found.append(f"{request.method} {request.path}: {what} {expected[0]} but {values} {differs}")
     return found, hashed
 
@@ -160,14 +165,15 @@ def _orphans(spans: Sequence[SentSpan], asked: set[str]) -> list[str]:
     return [
         f"{span.kind} {span.name} {span.attributes.get('code.file.path')}:{span.attributes.get('code.line.number')}"
         for span in spans
-        if span.trace_id not in asked or (span.parent_id not in known and span.kind != SERVER_KIND)
+        if (span.trace_id not in asked and _is_statement(span))
+        or (span.parent_id and span.parent_id not in known and span.kind != SERVER_KIND)
     ]
 
 
 def _is_statement(span: SentSpan) -> bool:
     return (
         span.attributes.get("db.system.name") in ("sqlite", "postgresql", "mysql")
-        and span.name.split()[0] not in TRANSACTIONS
+        and span.attributes.get("db.query.text") not in TRANSACTIONS
     )
 
 
@@ -193,17 +199,17 @@ def _said_only(observed: str, bare: str) -> list[str]:
 
 
 def _without_numbers(line: str) -> str:
-    return re.sub(r"[0-9a-f-]{32,}|\d+", "#", line).rstrip()
+    return re.sub(r"/(bare|with)/data|[0-9a-f-]{32,}|0x[0-9a-f]+|\d+", "#", line).rstrip()
 
 
-def _end_with_a_dead_collector(
-    app: RealApp, prepared: Path, folder: Path, agent: Path, requests: Sequence[Request]
-) -> float:
-    with served(app, prepared, folder, agent, f"http://127.0.0.1:{free_port()}") as serving:
+def _end(
+    app: RealApp, prepared: Path, folder: Path, agent: Path, endpoint: str | None, requests: Sequence[Request]
+) -> tuple[float, list[Answer]]:
+    """Seconds that the app takes to end after requests, and what a second walk answered."""
+    with served(app, prepared, folder, agent, endpoint) as serving:
         visitor = Visitor(serving.app.port)
-        for request in requests[:10]:
-            visitor.ask(request)
-        return serving.end()
-
-
-__all__ = ["Comparison", "FakeReceiver", "compare"]
+        if app.sign_in is not None:
+            visitor.sign_in(*app.sign_in)
+        for _ in range(2 if endpoint is None else 1):
+            answers = [visitor.ask(request) for request in requests]
+        return serving.end(), answers

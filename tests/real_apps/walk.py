@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
@@ -107,7 +107,9 @@ class Visitor:
         shown = self.ask(Request(path=path))
         page = _Page()
         page.feed(self.raw)
-        action, values, types = next(form for form in page.forms if "password" in form[2].values())
+        # A login page that is drawn by scripts has no form.
+        bare = ("", {"username": "", "password": ""}, {"username": "text", "password": "password"})
+        action, values, types = next((form for form in page.forms if "password" in form[2].values()), bare)
         text = next(key for key in values if types[key] in ("text", "email") and "csrf" not in key)
         secret = next(key for key in values if types[key] == "password")
         filled = {**values, text: name, secret: password}
@@ -158,6 +160,3 @@ def _links(answer: Answer, base: str) -> list[str]:
         link.path + (f"?{link.query}" if link.query else "") for link in links if link.netloc == here.netloc
     ]
     return [path for path in paths if not NOT_FOLLOWED.search(path)]
-
-
-Walk = Callable[[Visitor], list[Answer]]
