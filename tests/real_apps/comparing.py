@@ -1,6 +1,5 @@
 """The same walk through the app bare and through the app with the agent, side by side, and what differs."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -149,8 +148,9 @@ def _unequal(walks: Walks, again: Sequence[Answer]) -> tuple[list[str], int]:
 
 
 def _first_difference(bare: str, seen: str) -> str:
-    at = len(os.path.commonprefix([bare, seen]))
-    return f"at {at}: {bare[at - 40 : at + 60]!r} but {seen[at - 40 : at + 60]!r}"
+    pairs = enumerate(zip(bare, seen, strict=False))
+    at = next((index for index, (one, other) in pairs if one != other), min(len(bare), len(seen)))
+    return f"at {at}: {bare[max(at - 40, 0) : at + 60]!r} but {seen[max(at - 40, 0) : at + 60]!r}"
 
 
 def _comparable(answer: Answer, what: str) -> object:

@@ -1,5 +1,6 @@
 """Apps that nobody here wrote answer with the agent as they do without it, and each request is seen exactly once."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_real_app_answers_as_without_the_agent_and_is_seen_exactly(
     install(app)
     prepare(app, tmp_path / "prepared")
     found = compare(app, tmp_path / "prepared", tmp_path, agent)
-    print(row(found))
+    sys.stdout.write(f"\n{row(found)}\n")
     assert found.unequal == [], "\n".join(found.unequal)
     assert found.without_server_span == []
     assert found.orphans == []
