@@ -231,6 +231,45 @@ class AskingContract(StoreHome):
             total_ns=200 * MILLISECOND,
         )
 
+    def test_the_history_of_a_service_and_of_an_operation(self, store: Store, reader: Store) -> None:
+        minute = BASE_NS // (60 * SECOND) * 60 * SECOND
+        window = Window(start_ns=minute, end_ns=minute + 60 * 60 * SECOND)
+        starts = (0, 1, 119, 3599, 3600)
+        spans = [
+            span(
+                span_id=f"{at + 1:016x}",
+                start_ns=minute + at * SECOND,
+                name="GET /slow" if at == 119 else "GET /quick",
+                duration_ns=(900 if at == 119 else 10) * MILLISECOND,
+                status_code="error" if at == 1 else "unset",
+            )
+            for at in starts
+        ]
+        for synced in (False, True):
+            if synced:
+                store.sync()
+            else:
+                self.write(store, batch(spans))
+            found = reader.history(window, "inventory")
+            assert [part.start_ns for part in found] == [minute + n * 120 * SECOND for n in range(30)]
+            counted = {n: (part.requests, part.errors) for n, part in enumerate(found) if part.requests}
+            assert counted == {0: (3, 1), 29: (1, 0)}
+            assert found[0].p50_ns == pytest.approx(10 * MILLISECOND, rel=0.05)
+            assert found[0].p99_ns == pytest.approx(900 * MILLISECOND, rel=0.05)
+            assert (found[1].p50_ns, found[1].p99_ns) == (0, 0)
+            slow = reader.history(window, "inventory", "GET /slow", parts=2)
+            assert [part.requests for part in slow] == [1, 0]
+            assert not any(part.requests for part in reader.history(window, "nobody"))
+
+    def test_no_part_of_a_history_is_shorter_than_a_minute(self, store: Store) -> None:
+        minute = BASE_NS // (60 * SECOND) * 60 * SECOND
+        self.write(store, batch([span(start_ns=minute + 61 * SECOND)]))
+        window = Window(start_ns=minute, end_ns=minute + 180 * SECOND)
+        assert [part.requests for part in store.history(window, "inventory")] == [0, 1, 0]
+        within = Window(start_ns=minute + 60 * SECOND, end_ns=minute + 62 * SECOND)
+        assert [part.requests for part in store.history(within, "inventory")] == [1]
+        assert store.history(Window(start_ns=5, end_ns=5), "inventory") == ()
+
     def test_percentiles_are_near_the_truth(self, store: Store) -> None:
         spans = [span(span_id=f"{n:016x}", duration_ns=n * MILLISECOND) for n in range(1, 101)]
         self.write(store, batch(spans))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.errors import Unavailable
@@ -19,6 +20,7 @@ from tracestitch_collector.store.store import (
     LogQuery,
     Offsets,
     OperationSummary,
+    Part,
     Rejected,
     ServiceSummary,
     StoreStats,
@@ -26,6 +28,7 @@ from tracestitch_collector.store.store import (
     TraceQuery,
     TraceSummary,
     Window,
+    part_starts,
 )
 
 REQUESTS = ("server", "consumer")
@@ -170,6 +173,26 @@ class MemoryStore:
                 groups.setdefault((span.service, span.name, span.kind), []).append(span)
         found = [_operation(key, spans) for key, spans in groups.items()]
         return tuple(sorted(found, key=lambda operation: (-operation.total_ns, operation.operation)))
+
+    def history(
+        self, window: Window, service: str, operation: str = "", *, parts: int = 30
+    ) -> tuple[Part, ...]:
+        self._answer()
+        found = []
+        for start_ns, end_ns in pairwise(part_starts(window, parts)):
+            spans = [
+                span
+                for span in self._within(Window(start_ns=start_ns, end_ns=end_ns))
+                if span.kind in REQUESTS and span.service == service and operation in ("", span.name)
+            ]
+            p50, p95, p99 = _percentiles(spans)
+            errors = sum(span.status_code == "error" for span in spans)
+            found.append(
+                Part(
+                    start_ns=start_ns, requests=len(spans), errors=errors, p50_ns=p50, p95_ns=p95, p99_ns=p99
+                )
+            )
+        return tuple(found)
 
     def dependencies(self, window: Window) -> tuple[Dependency, ...]:
         self._answer()

@@ -189,6 +189,29 @@ class OperationSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Requests of a part of a window."""
+
+    start_ns: int
+    requests: int
+    errors: int
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+    """0 when there was no request."""
+
+
+SHORTEST_PART_NS = 60_000_000_000
+
+
+def part_starts(window: Window, parts: int) -> list[int]:
+    """Where the equal parts of the window begin, none shorter than a minute, and where the last one ends."""
+    length = window.end_ns - window.start_ns
+    count = max(min(parts, length // SHORTEST_PART_NS), 1)
+    return [window.start_ns + length * part // count for part in range(count + 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
     """Calls from one service to another: CLIENT or PRODUCER spans whose child is a SERVER or CONSUMER span of
     another service; one is an error when either span is."""
@@ -302,6 +325,13 @@ class Store(Protocol):
 
     def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
         """SERVER and CONSUMER operations of one service or of all, by total time, largest first."""
+        ...
+
+    def history(
+        self, window: Window, service: str, operation: str = "", *, parts: int = 30
+    ) -> tuple[Part, ...]:
+        """The requests of a service, or of one of its operations, over the window in equal parts, oldest first;
+        as `part_starts` has it. A request may count where its whole minute begins."""
         ...
 
     def dependencies(self, window: Window) -> tuple[Dependency, ...]:

@@ -16,7 +16,14 @@ from tracestitch_collector.store.elasticsearch.fields import (
     TIME,
 )
 from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, by, term, within
-from tracestitch_collector.store.store import Bucket, OperationSummary, ServiceSummary, Window
+from tracestitch_collector.store.store import (
+    Bucket,
+    OperationSummary,
+    Part,
+    ServiceSummary,
+    Window,
+    part_starts,
+)
 
 MAX_SERVICES = 1000
 OPERATIONS_PER_QUESTION = 500
@@ -120,6 +127,44 @@ def _operations(searcher: Searcher, window: Window, service: str) -> Iterator[Ma
         if "after_key" not in operations or len(operations["buckets"]) < OPERATIONS_PER_QUESTION:
             return
         after = {"after": operations["after_key"]}
+
+
+def read_history(
+    searcher: Searcher, window: Window, service: str, operation: str, *, parts: int
+) -> tuple[Part, ...]:
+    if window.end_ns <= window.start_ns:
+        return ()
+    starts = part_starts(window, parts)
+    conditions = [*within(window, TIME), REQUESTS, term(SERVICE, service)]
+    if operation:
+        conditions.append(term(NAME, operation))
+    answer = searcher.search(
+        searcher.spans,
+        all_of(*conditions),
+        aggregations={
+            "parts": {
+                "filters": {"filters": _parts(starts)},
+                "aggs": {"errors": ERRORS, "durations": DURATIONS},
+            }
+        },
+    )
+    buckets = answer.aggregations.get("parts", {}).get("buckets", ())
+    found = dict(zip(starts, buckets, strict=False))
+    return tuple(_part(start, found.get(start)) for start in starts[:-1])
+
+
+def _part(start_ns: int, bucket: Mapping[str, Any] | None) -> Part:
+    if bucket is None:  # no index yet
+        return Part(start_ns=start_ns, requests=0, errors=0, p50_ns=0, p95_ns=0, p99_ns=0)
+    p50, p95, p99 = _percentiles(bucket)
+    return Part(
+        start_ns=start_ns,
+        requests=bucket["doc_count"],
+        errors=bucket["errors"]["doc_count"],
+        p50_ns=p50,
+        p95_ns=p95,
+        p99_ns=p99,
+    )
 
 
 def _operation(bucket: Mapping[str, Any]) -> OperationSummary:

@@ -21,7 +21,11 @@ from tracestitch_collector.store.elasticsearch.log_search import search_logs
 from tracestitch_collector.store.elasticsearch.offsets import read_offsets, write_offsets
 from tracestitch_collector.store.elasticsearch.routing import Router
 from tracestitch_collector.store.elasticsearch.searching import Searcher
-from tracestitch_collector.store.elasticsearch.service_summaries import read_operations, read_services
+from tracestitch_collector.store.elasticsearch.service_summaries import (
+    read_history,
+    read_operations,
+    read_services,
+)
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
 from tracestitch_collector.store.elasticsearch.setup import install_templates
 from tracestitch_collector.store.elasticsearch.stats import read_arrival, read_stats
@@ -37,6 +41,7 @@ from tracestitch_collector.store.store import (
     LogQuery,
     Offsets,
     OperationSummary,
+    Part,
     Rejected,
     ServiceSummary,
     StoreStats,
@@ -155,6 +160,11 @@ class ElasticsearchStore:
 
     def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
         return read_operations(self._searcher, window, service)
+
+    def history(
+        self, window: Window, service: str, operation: str = "", *, parts: int = 30
+    ) -> tuple[Part, ...]:
+        return read_history(self._searcher, window, service, operation, parts=parts)
 
     def dependencies(self, window: Window) -> tuple[Dependency, ...]:
         return read_dependencies(self._searcher, window)

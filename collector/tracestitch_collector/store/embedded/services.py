@@ -24,8 +24,10 @@ from tracestitch_collector.store.store import (
     Bucket,
     Dependency,
     OperationSummary,
+    Part,
     ServiceSummary,
     Window,
+    part_starts,
 )
 
 BUCKETS = 30
@@ -79,7 +81,7 @@ def _service(
 def operations(snapshot: Snapshot, window: Window, service: str) -> tuple[OperationSummary, ...]:
     tables = [part.operations for part in _parts(snapshot, clamped(window), service)]
     if service:
-        tables = [table.filter(pc.equal(table["service"].cast(pa.string()), service)) for table in tables]
+        tables = [_of(table, {"service": service}) for table in tables]
     grouped = _Grouped(tables, ("service", "operation", "kind"))
     percentiles = _percentiles(grouped)
     found = [
@@ -102,6 +104,39 @@ def _operation(
         p99_ns=percentiles[2],
         total_ns=int(rows["total_ns"].sum()),
     )
+
+
+def history(
+    snapshot: Snapshot, window: Window, service: str, operation: str, *, parts: int
+) -> tuple[Part, ...]:
+    window = clamped(window)
+    if window.end_ns <= window.start_ns:
+        return ()
+    starts = np.array(part_starts(window, parts), np.int64)
+    wanted = {"service": service, "operation": operation} if operation else {"service": service}
+    tables = [_of(part.operations, wanted) for part in _parts(snapshot, window, service)]
+    rows = _Grouped(tables, ("service",))
+    found = rows.rows(0) if rows.keys else {}
+    at = np.clip(found["minute"] * MINUTE_NS, window.start_ns, window.end_ns - 1) if found else _joined([])
+    place = np.searchsorted(starts, at, "right") - 1
+    return tuple(
+        _part(int(starts[number]), {name: values[place == number] for name, values in found.items()})
+        for number in range(len(starts) - 1)
+    )
+
+
+def _of(table: pa.Table, wanted: dict[str, str]) -> pa.Table:
+    for name, value in wanted.items():
+        table = table.filter(pc.equal(table[name].cast(pa.string()), value))
+    return table
+
+
+def _part(start_ns: int, rows: dict[str, Ints]) -> Part:
+    if not rows or not len(rows["requests"]):
+        return Part(start_ns=start_ns, requests=0, errors=0, p50_ns=0, p95_ns=0, p99_ns=0)
+    p50, p95, p99 = _of_steps(rows)
+    requests, errors = int(rows["requests"].sum()), int(rows["errors"].sum())
+    return Part(start_ns=start_ns, requests=requests, errors=errors, p50_ns=p50, p95_ns=p95, p99_ns=p99)
 
 
 def dependencies(snapshot: Snapshot, window: Window) -> tuple[Dependency, ...]:

@@ -30,6 +30,7 @@ from tracestitch_collector.store.store import (
     LogQuery,
     Offsets,
     OperationSummary,
+    Part,
     Rejected,
     ServiceSummary,
     StoreStats,
@@ -104,6 +105,13 @@ class EmbeddedStore:
 
     def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
         return self._answer(lambda snapshot: services.operations(snapshot, window, service))
+
+    def history(
+        self, window: Window, service: str, operation: str = "", *, parts: int = 30
+    ) -> tuple[Part, ...]:
+        return self._answer(
+            lambda snapshot: services.history(snapshot, window, service, operation, parts=parts)
+        )
 
     def dependencies(self, window: Window) -> tuple[Dependency, ...]:
         return self._answer(lambda snapshot: services.dependencies(snapshot, window))
