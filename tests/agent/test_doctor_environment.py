@@ -4,7 +4,8 @@ import pytest
 
 from tracestitch.doctor import environment, versions
 from tracestitch.doctor.condition import Finding, met, printable
-from tracestitch.doctor.conditions import CONDITIONS, WRONG_PORT
+from tracestitch.doctor.conditions import CONDITIONS, FOREIGN_COLLECTOR, WRONG_PORT
+from tracestitch.doctor.report import Report, as_text
 from tracestitch.doctor.versions import Pin
 
 
@@ -103,3 +104,15 @@ def test_a_mixed_set_of_opentelemetry_is_told_by_what_its_packages_ask_for() -> 
     assert finding.text == "opentelemetry-sdk 1.45.2 wants opentelemetry-api 1.45.2, and 1.40.0 is there."
     assert finding.remedy.endswith("--upgrade opentelemetry-api opentelemetry-sdk.")
     assert found_in({**packages, "opentelemetry-api": "1.45.2"}, pin) == []
+
+
+def test_a_report_says_well_only_where_there_is_nothing_to_note() -> None:
+    problem, note = met(WRONG_PORT, "A.", suggestion="b"), met(FOREIGN_COLLECTOR, "C.", trace_id="d")
+
+    assert as_text(Report(steps=["done."], findings=[])) == "ok    done.\n\nAll is well.\n"
+    assert as_text(Report(steps=[], findings=[note])).endswith("Nothing wrong was found; see the notes.\n")
+    both = as_text(Report(steps=[], findings=[note, problem]))
+    assert both.startswith(
+        "wrong A.\n      → Use the collector's OTLP/HTTP port, usually b.  [wrong-port]\nnote  C."
+    )
+    assert both.endswith("1 thing to put right.\n")

@@ -29,7 +29,8 @@ def as_text(report: Report) -> str:
         for finding in findings:
             lines += [f"{kind} {finding.text}", f"      → {finding.remedy}  [{finding.name}]"]
     count = len(report.problems)
-    lines += ["", "All is well." if not count else f"{count} thing{'s' if count > 1 else ''} to put right."]
+    well = "Nothing wrong was found; see the notes." if notes else "All is well."
+    lines += ["", f"{count} thing{'s' if count > 1 else ''} to put right." if count else well]
     return "\n".join(lines) + "\n"
 
 
