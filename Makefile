@@ -39,6 +39,9 @@ check: $(VENV)/.ready ## the fast part of `make test`: format, lint, types, bord
 test-agent-faults: $(VENV)/.ready ## an error raised at each place of the agent in turn: all of them, about half an hour
 	FAULT_SITES=0 $(BIN)/pytest -q -s tests/agent/test_raise_everywhere.py
 
+test-faults: $(VENV)/.ready ## the ledger through every fault in its long form, an hour or so; KILLS=1000 for more than 200 of them
+	TEST_FAULTS=long $(BIN)/pytest -q -s tests/faults $(PYTEST)
+
 format: $(VENV)/.ready ## mend format and what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -66,6 +66,8 @@ def test_a_pipeline_that_is_killed_loses_nothing_and_doubles_nothing(
             lambda: traces if len(traces := stored(reading, ledger)) == REQUESTS else None, seconds=120
         )
         eventually(lambda: (server.data / FILE).exists())
-    assert {trace.trace_id: {span.span_id for span in trace.spans} for trace in found} == ledger.sent
+    assert {trace.trace_id: {span.span_id for span in trace.spans} for trace in found} == {
+        trace_id: set(ids) for trace_id, ids in ledger.sent.items()
+    }
     assert {span.copies for trace in found for span in trace.spans} == {1}
     assert sum(len(trace.spans) for trace in found) == REQUESTS * SPANS_PER_REQUEST

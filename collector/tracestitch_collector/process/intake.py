@@ -151,9 +151,10 @@ class Intake:
         return False
 
     def forget(self, now_ns: int) -> None:
-        """Drops what is too old to be sent again."""
+        """Drops what is too old to be sent again, or so far ahead that the clock has been set back since: it would keep
+        all that follows."""
         for digest, _ in list(
-            itertools.takewhile(lambda item: now_ns - item[1] > SEEN_NS, self._seen.items())
+            itertools.takewhile(lambda item: abs(now_ns - item[1]) > SEEN_NS, self._seen.items())
         ):
             del self._seen[digest]
 

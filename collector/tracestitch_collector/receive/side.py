@@ -74,7 +74,7 @@ def side_app(
 
 def settings_key(path: Path) -> str:
     """The key for settings hashes, made once per data folder."""
-    key = path.read_text().strip() if path.exists() else ""
+    key = path.read_text("utf-8", errors="replace").strip() if path.exists() else ""
     if not key:
         key = secrets.token_hex(32)
         draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")

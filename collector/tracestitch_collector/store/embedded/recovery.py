@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tracestitch_collector.store.embedded import digests, hot, manifest, provenance
+from tracestitch_collector.store.embedded import digests, findings, hot, manifest, provenance
 from tracestitch_collector.store.embedded.layout import Layout, remove
 from tracestitch_collector.store.embedded.manifest import CorruptManifest, DigestFile, Manifest, Segment
 from tracestitch_collector.store.embedded.provenance import Provenance
@@ -32,12 +32,32 @@ def sound_manifest(layout: Layout) -> Manifest:
         _set_aside(layout, layout.manifest)
     sizes: Mapping[str, int] = {path.name: path.stat().st_size for path in layout.segments.iterdir()}
     damaged = {segment for segment in found.segments if sizes.get(segment.file_name) != segment.bytes}
-    return without(layout, found, damaged)
+    return without(layout, _with_readable_others(layout, found), damaged)
+
+
+def _with_readable_others(layout: Layout, found: Manifest) -> Manifest:
+    """Without digests or findings that cannot be read: checks find again what is wrong, and a request that is sent again
+    is at worst shown once and counted twice."""
+    lost = [item.file_name for item in found.digests if not (layout.segments / item.file_name).exists()]
+    try:
+        findings.read(layout, found.findings)
+    except UNREADABLE:
+        lost.append(found.findings)
+        _set_aside(layout, layout.segments / found.findings)
+        found = replace(found, findings="")
+    for name in lost:
+        logger.error("%s of the store in %s cannot be read; going on without it", name, layout.data)
+    return replace(
+        found,
+        digests=tuple(item for item in found.digests if item.file_name not in lost),
+        damaged=found.damaged + len(lost),
+    )
 
 
 def without(layout: Layout, current: Manifest, damaged: Collection[Segment]) -> Manifest:
     """The manifest without these segments, whose files go to `damaged/`."""
     for segment in damaged:
+        logger.error("%s in %s is damaged; it is set aside", segment.file_name, layout.segments)
         for name in segment.file_names:
             _set_aside(layout, layout.segments / name)
     return replace(

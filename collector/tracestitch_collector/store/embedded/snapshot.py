@@ -217,13 +217,17 @@ class Snapshots:
     def _tables(self, names: tuple[HotName, ...]) -> Tables:
         if names != self._joined[0]:
             try:
-                self._parsed = {
-                    name: self._parsed.get(name) or hot.read(self._layout.hot, name) for name in names
-                }
+                self._parsed = {name: self._parsed.get(name) or self._hot(name) for name in names}
             except FileNotFoundError:
                 raise _Moved from None
             self._joined = (names, hot.side_by_side([_nothing(), *self._parsed.values()]))
         return self._joined[1]
+
+    def _hot(self, name: HotName) -> Tables:
+        try:
+            return hot.read(self._layout.hot, name)
+        except pa.ArrowException:  # damaged: the logs hold it, and the writer makes it again
+            return _nothing()
 
 
 class _Moved(Exception):

@@ -7,6 +7,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from tracestitch_collector.errors import TracestitchError
 from tracestitch_collector.store.embedded import hot
 from tracestitch_collector.store.embedded.hot import FAN_IN, HotName, Tables
@@ -43,7 +45,8 @@ class Tail:
         hot.write(self._layout, name, tables)
         self._batches = number
         self._growing.append(_Hot(name, 0))
-        with suppress(OSError):  # a full disk: the batch itself is in place, merging can wait
+        # A full disk, or a damaged file: the batch itself is in place, merging can wait.
+        with suppress(OSError, pa.ArrowException, TracestitchError):
             while len(self._growing) >= FAN_IN and self._growing[-FAN_IN].level == self._growing[-1].level:
                 self._merge_last()
 
@@ -76,6 +79,10 @@ class Tail:
             # No retry would bring it back. The logs still hold it: a new run reads them again.
             raise TracestitchError(
                 f"{error.filename} is gone although the store still needs it; leave the data folder to Tracestitch"
+            ) from error
+        except pa.ArrowException as error:
+            raise TracestitchError(
+                f"a file in {self._layout.hot} is damaged ({error}); it is made again from the logs"
             ) from error
 
     def forget(self) -> None:
