@@ -12,7 +12,7 @@ PYTEST ?=
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-real-apps test-agent-faults test-agent check format docs lock bench bench-agent bench-store wheel clean
+.PHONY: help demo test test-faults test-real-apps test-agent-faults test-agent check format docs lock bench bench-agent bench-store wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
