@@ -134,6 +134,18 @@ def test_the_oldest_goes_when_there_is_too_much(tmp_path: Path, clock: Clock) ->
     assert 0 < len(left) < 7
 
 
+def test_all_files_of_a_segment_count_for_the_size(store: EmbeddedStore, tmp_path: Path) -> None:
+    write(store, 1)
+    store.sync()
+    segments = load(Layout(tmp_path)).segments
+    for segment in segments:
+        sizes = [(tmp_path / "segments" / name).stat().st_size for name in segment.file_names]
+        assert segment.whole_bytes == sum(sizes) > segment.bytes
+    total = sum(segment.whole_bytes for segment in segments)
+    assert kept(segments, oldest_received_ns=0, max_bytes=total) == segments
+    assert kept(segments, oldest_received_ns=0, max_bytes=total - 1) == segments[1:]
+
+
 def test_a_finding_goes_when_it_was_last_seen_too_long_ago(store: EmbeddedStore, clock: Clock) -> None:
     store.write(batch(findings=[finding(last_seen_ns=BASE_NS)], start=0, end=1))
     store.sync()

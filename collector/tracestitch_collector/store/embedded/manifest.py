@@ -37,6 +37,12 @@ class Segment:
     min_received_ns: int
     max_received_ns: int
     services: tuple[str, ...]
+    beside_bytes: int = 0
+    """Of the files beside the Parquet file."""
+
+    @property
+    def whole_bytes(self) -> int:
+        return self.bytes + self.beside_bytes
 
     @property
     def file_name(self) -> str:

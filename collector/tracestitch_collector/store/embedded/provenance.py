@@ -38,8 +38,14 @@ def read(path: Path) -> tuple[Segment, Provenance]:
     """Raises an OSError, a KeyError, a TypeError or a ValueError on a file that is not what it should be."""
     with pq.ParquetFile(path) as file:
         document = json.loads(file.metadata.metadata[KEY.encode()])
-    segment, told = document["segment"], document["provenance"]
+    told = document["provenance"]
+    segment = Segment(**{**document["segment"], "services": tuple(document["segment"]["services"])})
+    beside = [path.with_name(name) for name in segment.file_names[1:]]
     return (
-        replace(Segment(**{**segment, "services": tuple(segment["services"])}), bytes=path.stat().st_size),
+        replace(
+            segment,
+            bytes=path.stat().st_size,
+            beside_bytes=sum(each.stat().st_size for each in beside if each.exists()),
+        ),
         Provenance(**{**told, "files": tuple(told["files"]), "replaces": tuple(told["replaces"])}),
     )

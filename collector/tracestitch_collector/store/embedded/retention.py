@@ -19,13 +19,13 @@ def kept(segments: Sequence[Segment], *, oldest_received_ns: int, max_bytes: int
     """Age is that of receiving: a span that claims another time can neither stay for ever nor leave at once.
     What is beyond the size goes oldest first."""
     fresh = [segment for segment in segments if segment.max_received_ns >= oldest_received_ns]
-    too_much = sum(segment.bytes for segment in fresh) - max_bytes
+    too_much = sum(segment.whole_bytes for segment in fresh) - max_bytes
     dropped: set[Segment] = set()
     for segment in sorted(fresh, key=lambda item: item.max_received_ns):
         if too_much <= 0:
             break
         dropped.add(segment)
-        too_much -= segment.bytes
+        too_much -= segment.whole_bytes
     return tuple(segment for segment in fresh if segment not in dropped)
 
 

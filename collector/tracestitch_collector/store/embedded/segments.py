@@ -132,7 +132,9 @@ class SegmentWriter:
             summed = rollups.joined(self._rollups)
             path = self._layout.segments / segment.rollup_name
             place(files, path, lambda unfinished: rollups.write(unfinished, summed), durable=True)
-        return segment
+        beside = segment.file_names[1:]
+        sizes = [(self._layout.segments / name).stat().st_size for name in beside]
+        return replace(segment, beside_bytes=sum(sizes))
 
 
 def _order(table: pa.Table, signal: Signal) -> pa.Array:
