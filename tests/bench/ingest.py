@@ -21,7 +21,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.bench.memory import family_cpu_s, family_rss
+from tests.bench.other_requests import RECORDS_PER_REQUEST, JsonRequests, LogRequests
 from tests.bench.spans import SPANS_PER_REQUEST, Requests
 from tests.support.server import Server, serving
 from tracestitch_collector.store.embedded.layout import Layout
@@ -50,13 +51,44 @@ class Sent:
     """A trace of a request, and when that was acknowledged, once a second."""
 
 
-def generate(address: str, seconds: float, rate: float, results: Connection) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is sent."""
+
+    supply: type[Requests | JsonRequests | LogRequests]
+    items: int
+    """In one request."""
+    path: str
+    content_type: str
+    signal: str
+
+
+SPANS = Kind(
+    supply=Requests,
+    items=SPANS_PER_REQUEST,
+    path="/v1/traces",
+    content_type="application/x-protobuf",
+    signal="traces",
+)
+KINDS = {
+    "spans in JSON": replace(SPANS, supply=JsonRequests, content_type="application/json"),
+    "log records": replace(
+        SPANS, supply=LogRequests, items=RECORDS_PER_REQUEST, path="/v1/logs", signal="logs"
+    ),
+}
+
+
+def generate(address: str, seconds: float, rate: float, kind: Kind, results: Connection) -> None:
     """Sends at the rate, or without limit when it is 0, over a few connections."""
     parts = [Sent() for _ in range(CONNECTIONS)]
-    supplies = [Requests(seed) for seed in range(CONNECTIONS)]
+    begin = time.time()
+    # Never the same twice: a request that comes again within 15 minutes is stored once.
+    supplies = [kind.supply(int(begin) * CONNECTIONS + number) for number in range(CONNECTIONS)]
     begin = time.time()
     threads = [
-        threading.Thread(target=_send, args=(address, begin + seconds, rate / CONNECTIONS, supply, part))
+        threading.Thread(
+            target=_send, args=(address, begin + seconds, rate / CONNECTIONS, kind, supply, part)
+        )
         for supply, part in zip(supplies, parts, strict=True)
     ]
     for thread in threads:
@@ -74,7 +106,14 @@ def generate(address: str, seconds: float, rate: float, results: Connection) -> 
     )
 
 
-def _send(address: str, end: float, rate: float, requests: Requests, sent: Sent) -> None:
+def _send(
+    address: str,
+    end: float,
+    rate: float,
+    kind: Kind,
+    requests: Requests | JsonRequests | LogRequests,
+    sent: Sent,
+) -> None:
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     due = time.time()
     while (now := time.time()) < end:
@@ -82,9 +121,9 @@ def _send(address: str, end: float, rate: float, requests: Requests, sent: Sent)
             if now < due:
                 time.sleep(min(due - now, 0.1))
                 continue
-            due += SPANS_PER_REQUEST / rate
+            due += kind.items / rate
         body, trace_id = requests.body(time.time_ns())
-        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        connection.request("POST", kind.path, body, {"Content-Type": kind.content_type})
         answer = connection.getresponse()
         answer.read()
         sent.slowest_ack_s = max(sent.slowest_ack_s, time.time() - now)
@@ -92,17 +131,19 @@ def _send(address: str, end: float, rate: float, requests: Requests, sent: Sent)
             sent.refused[answer.status] += 1
             time.sleep(0.2)
             continue
-        sent.spans += SPANS_PER_REQUEST
+        sent.spans += kind.items
         if not sent.probes or time.time() - sent.probes[-1][1] >= 1:
             sent.probes.append((trace_id, time.time()))
     connection.close()
 
 
-def under_load(server: Server, seconds: float, rate: float, watch: Callable[[], None]) -> Sent:
+def under_load(
+    server: Server, seconds: float, rate: float, watch: Callable[[], None], kind: Kind = SPANS
+) -> Sent:
     """What a generator sent, while `watch` is called ten times a second."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(
-        target=generate, args=(server.otlp_http, seconds, rate, theirs)
+        target=generate, args=(server.otlp_http, seconds, rate, kind, theirs)
     )
     process.start()
     while not ours.poll(0.1):
@@ -114,20 +155,20 @@ def under_load(server: Server, seconds: float, rate: float, watch: Callable[[], 
     return sent
 
 
-def stored_spans(data: Path) -> int:
+def stored_items(data: Path, signal: str = "traces") -> int:
     """What the pipeline says it has handed to the store."""
     try:
         counters = json.loads((data / "status" / "pipeline.json").read_text())["counters"]
     except (OSError, ValueError):
         return 0
-    return int(counters.get('tracestitch_output_sent_total{output="store",signal="traces"}', 0))
+    return int(counters.get(f'tracestitch_output_sent_total{{output="store",signal="{signal}"}}', 0))
 
 
-def seconds_until_stored(data: Path, spans: int) -> float:
+def seconds_until_stored(data: Path, items: int, signal: str = "traces") -> float:
     begin = time.time()
-    while stored_spans(data) < spans:
+    while (stored := stored_items(data, signal)) < items:
         if time.time() - begin > DRAIN_S:
-            raise SystemExit(f"{stored_spans(data)} of {spans} spans were stored within {DRAIN_S} s")
+            raise SystemExit(f"{stored} of {items} {signal} were stored within {DRAIN_S} s")
         time.sleep(0.05)
     return time.time() - begin
 
@@ -208,6 +249,22 @@ class Visitor:
                 return
 
 
+def print_other_kind(name: str, kind: Kind, python: str, seconds: float) -> None:
+    """How fast a server of its own takes something else than spans in protobuf."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), python=python) as server:
+        before = family_cpu_s(server.process.pid)
+        burst = under_load(server, seconds, 0, lambda: None, kind)
+        if not burst.spans:
+            raise SystemExit(f"no {name} were taken: {dict(burst.refused)}")
+        drained = seconds_until_stored(Path(folder), burst.spans, kind.signal)
+        used = sum(family_cpu_s(server.process.pid).values()) - sum(before.values())
+    print(
+        f"{name:13} {burst.spans / burst.seconds:,.0f} per second acknowledged, "
+        f"{burst.spans / (burst.seconds + drained):,.0f} stored, {used / burst.spans * 1e6:.2f} s per million, "
+        f"{dict(burst.refused) or 'none'} refused"
+    )
+
+
 def baseline_us_per_span(python: str) -> tuple[float, float]:
     """Processor time of Google's protobuf parser, and of that installation's decoder to columns, on the same
     requests."""
@@ -259,6 +316,7 @@ def main() -> None:
         with Visitor(server, options.visit) as visitor:
             steady = under_load(server, options.seconds, options.rate, watch_and_probe)
         so_far = steady.spans + len(freshness.seconds) * SPANS_PER_REQUEST
+        at_rate = max(sum(moment.values()) for moment in memory)
         behind = seconds_until_stored(data, so_far)
         before = family_cpu_s(server.process.pid)
         burst = under_load(server, options.burst or options.seconds, 0, watch)
@@ -294,10 +352,14 @@ def main() -> None:
         )
         highest = max(memory, key=lambda moment: sum(moment.values()))
         shares = ", ".join(f"{program} {size / 1e6:.0f}" for program, size in highest.items())
-        print(f"memory        {sum(highest.values()) / 1e6:.0f} MB at its highest ({shares})")
+        print(
+            f"memory        {sum(highest.values()) / 1e6:.0f} MB at its highest ({shares}), {at_rate / 1e6:.0f} MB at the steady rate"
+        )
         segments = load(Layout(data)).segments
         on_disk, in_segments = sum(each.bytes for each in segments), sum(each.rows for each in segments)
         print(f"disk          {on_disk / in_segments:.0f} bytes per span in {len(segments)} segments")
+    for name, kind in KINDS.items():
+        print_other_kind(name, kind, options.python, options.seconds)
 
 
 if __name__ == "__main__":

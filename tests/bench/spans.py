@@ -40,6 +40,10 @@ class Requests:
         self._templates = [self._template(number) for number in range(templates)]
         self._next = 0
 
+    @property
+    def templates(self) -> list[Template]:
+        return self._templates
+
     def body(self, now_ns: int) -> tuple[bytes, str]:
         """A request whose spans happen now, and the id of its first trace."""
         template = self._templates[self._next % len(self._templates)]
