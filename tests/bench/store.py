@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import random
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pyarrow as pa
@@ -115,6 +116,7 @@ def questions(store: Store, window: Window, large: bool, trace_ids: Sequence[str
     hour = Window(start_ns=window.end_ns - 3600 * SECOND_NS, end_ns=window.end_ns)
     yield Question("services of the last hour", lambda _: store.services(hour), 80)
     yield Question("operations of the last hour", lambda n: store.operations(hour, services[n % 5]), 80)
+    yield Question("a service's hour in 30 parts", lambda n: store.history(hour, services[n % 5]), 80)
     yield Question("calls of the last hour", lambda _: store.dependencies(hour), 80)
     yield Question("arrival", lambda _: store.arrival(window.end_ns), 15)
 
@@ -161,8 +163,9 @@ def some_traces(store: EmbeddedStore, window: Window) -> list[str]:
     return found
 
 
-def ingesting(data: Path, rate: int, stop: threading.Event) -> None:
-    """Goes on filling, at a pace."""
+def ingesting(data: Path, rate: int, stop: Event) -> None:
+    """Goes on filling, at a pace, in a process of its own as the pipeline is."""
+    pa.set_memory_pool(pa.system_memory_pool())
     store = EmbeddedStore(data, write=True)
     unsynced, size = 0, 8_192
     people = Population(time.time_ns(), seed=os.getpid())
@@ -216,17 +219,18 @@ def main() -> None:
         data = (options.folder or Path(passing)) / f"{options.spans}-{options.logs}"
         data.mkdir(parents=True, exist_ok=True)
         fill(data, options.spans, options.logs)
-        stop = threading.Event()
-        thread = threading.Thread(target=ingesting, args=(data, options.ingesting, stop))
+        spawn = multiprocessing.get_context("spawn")
+        stop = spawn.Event()
+        writer = spawn.Process(target=ingesting, args=(data, options.ingesting, stop))
         if options.ingesting:
-            thread.start()
-            time.sleep(3)
+            writer.start()
+            time.sleep(5)
         try:
             report(data, options)
         finally:
             stop.set()
             if options.ingesting:
-                thread.join()
+                writer.join()
 
 
 if __name__ == "__main__":
