@@ -108,6 +108,6 @@ class Tether:
     def __del__(self) -> None:
         try:
             if self._rest is not None:
-                self._rest.died(sys._getframe(1))
+                self._rest.died(sys._getframe().f_back)  # none where a thread or the interpreter ends
         except Exception as error:
             _FALLING.caught(error)
