@@ -241,3 +241,17 @@ def redis(binary: str, folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
+
+
+def test_a_slow_task_has_a_profile_where_one_is_asked_for(tmp_path: Path) -> None:
+    with fake_receiver() as receiver:
+        hand_out(receiver, "sort", BROKER_FOLDER=str(tmp_path))
+        asked = {"BROKER_FOLDER": str(tmp_path), "TRACESTITCH_PROFILER": "1"}
+        with worker(receiver, tmp_path, ["--pool", "solo"], TRACESTITCH_PROFILER_THRESHOLD_MS="100", **asked):
+            receiver.wait_for(lambda got: len(of_task(got, "process mail_tasks.sort")) == 1)
+        (task,) = of_task(receiver, "process mail_tasks.sort")
+
+    profile = json.loads(str(task.attributes["tracestitch.profile"]))
+    outermost = [profile["frames"][stack[0]][2] for _, stack in profile["stacks"]]
+    assert outermost[0] == "sort"
+    assert profile["stacks"][0][0] >= 3

@@ -1,4 +1,4 @@
-"""Hands out tasks within one trace: `mail_clerk.py 30` sends thirty letters, without a number one of each kind."""
+"""Hands out tasks within one trace: `mail_clerk.py 30` sends thirty letters, `sort` asks for one slow task, without a number one of each kind."""
 
 import sys
 
@@ -6,7 +6,9 @@ import mail_tasks
 from opentelemetry import trace
 
 with trace.get_tracer("clerk").start_as_current_span("morning"):
-    if len(sys.argv) > 1:
+    if sys.argv[1:] == ["sort"]:
+        mail_tasks.sort.delay()
+    elif len(sys.argv) > 1:
         for number in range(int(sys.argv[1])):
             mail_tasks.send.delay(f"letter {number}")
     else:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from pathlib import Path
 
 from celery import Celery
@@ -48,3 +49,11 @@ def lose():
 @app.task
 def forward():
     send.delay("grandchild")  # from a task
+
+
+@app.task
+def sort():
+    """Takes its time."""
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        sorted(range(1_000))
