@@ -138,3 +138,13 @@ def test_one_line_on_several_routes_is_one_finding() -> None:
     assert finding.operation == "GET /wishes"
     assert ("also on", "GET /cart") in finding.details
     assert (finding.affected, finding.eligible) == (2, 2)
+
+
+def test_the_same_call_again_and_again_is_asked_once_and_a_closing_slash_is_kept() -> None:
+    (same,) = found(n_plus_one_http, requests(3, loop(url="http://pricing:8000/rate/", route="/rate/")))
+    assert "the very same" in same.fix.text
+    assert "ids" not in same.fix.after
+    assert "PRICING_URL}/rate/" in same.fix.after
+    slashed = loop(url="http://pricing:8000/price/#/", route="/price/<sku>/")
+    (each,) = found(n_plus_one_http, requests(3, slashed))
+    assert 'PRICING_URL}/price/", params={"ids": ids}' in each.fix.after

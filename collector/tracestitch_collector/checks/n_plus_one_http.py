@@ -208,6 +208,15 @@ def _fix(loop: Loop, location: Location | None) -> Fix:
     collection = route.split("<")[0].split("{")[0].split("*")[0].rstrip("/") or route
     line = place(location)
     asked = f"  # {line}" if line else ""
+    if "/" in collection and route.endswith("/") and not collection.endswith("/"):
+        collection += "/"  # else Django answers with a redirect
+    if len({span.text("url.full") for span in loop.spans}) == 1:
+        call = f'{client}.{method.lower() or "get"}(f"{{{base}}}{route}", timeout=5).json()'
+        return Fix(
+            text=f"Every call asks {loop.callee} the very same: ask once before the loop and keep the answer.",
+            before=f"for item in items:{asked}\n    answer = {call}",
+            after=f"answer = {call}\nfor item in items:\n    …  # with the answer that is there",
+        )
     return Fix(
         text=f"Give {loop.callee} one route that answers for many items, and ask it once before the loop. "
         "Where that cannot be changed, keep answers that rarely change in a cache, or call in parallel.",

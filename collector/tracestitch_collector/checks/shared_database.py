@@ -177,7 +177,8 @@ def _finding(
             evidence,
             guest.writes,
             units,
-            f"{wording.share(affected, len(units))} of {guest.name} write tables that {owners[0]} writes too: "
+            f"{wording.share(affected, len(units))} of {guest.name} write tables that {wording.listed(owners, 5)} "
+            f"{'writes' if len(owners) == 1 else 'write'} too: "
             "neither can change them, their rules or their database alone.",
         ),
         fix=_fix(evidence, guest, writers[0], write),
