@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.evidence import found, requests
+from tests.support.evidence import evidence, found, requests
 from tests.support.traces import TraceBuilder, code
 from tracestitch_collector.checks import n_plus_one_http
+from tracestitch_collector.checks.catalogue import evaluate
 from tracestitch_collector.checks.finding import Location
 from tracestitch_collector.model import AttributeValue
 
@@ -148,3 +149,13 @@ def test_the_same_call_again_and_again_is_asked_once_and_a_closing_slash_is_kept
     slashed = loop(url="http://pricing:8000/price/#/", route="/price/<sku>/")
     (each,) = found(n_plus_one_http, requests(3, slashed))
     assert 'PRICING_URL}/price/", params={"ids": ids}' in each.fix.after
+
+
+def test_a_comment_that_names_no_check_is_told_on_the_finding() -> None:
+    marked = loop(tracestitch__ignore=("n-plus-one-htp ten at most",))
+    (finding,) = evaluate(evidence(requests(3, marked)), (n_plus_one_http,)).findings
+    assert finding.suppressed_by is None
+    assert finding.details[0] == (
+        "not suppressed",
+        "the comment at the line names n-plus-one-htp, which is no check; this one is n-plus-one-http",
+    )

@@ -15,11 +15,13 @@ from tracestitch_collector.checks import (
     n_plus_one_db,
     n_plus_one_http,
     shared_database,
+    suppression,
     swallowed_error,
 )
 from tracestitch_collector.checks.evidence import Evidence
 from tracestitch_collector.checks.finding import SEVERITIES, Finding, Pitfall
 from tracestitch_collector.checks.wording import shortened
+from tracestitch_collector.model import Span
 
 
 class Check(Protocol):
@@ -61,12 +63,14 @@ def evaluate(evidence: Evidence, checks: Sequence[Check] = CHECKS) -> Evaluation
     found: dict[str, Finding] = {}
     failures: dict[str, str] = {}
     left_out: dict[str, int] = {}
+    marked = _marked(evidence)
     for check in checks:
         try:
             unique = {finding.fingerprint: finding for finding in check.find(evidence)}
         except Exception as error:
             failures[check.ID] = f"{type(error).__name__}: {error}"
             continue
+        unique = {key: _with_misnamed(finding, marked) for key, finding in unique.items()}
         kept = sorted(unique.values(), key=_weight)[:MOST_PER_CHECK]
         if len(kept) < len(unique):
             left_out[check.ID] = len(unique) - len(kept)
@@ -74,6 +78,23 @@ def evaluate(evidence: Evidence, checks: Sequence[Check] = CHECKS) -> Evaluation
     return Evaluation(
         findings=tuple(found[key] for key in sorted(found)), failures=failures, left_out=left_out
     )
+
+
+def _marked(evidence: Evidence) -> Mapping[tuple[str, str], Span]:
+    """Spans whose line has a comment that switches checks off."""
+    spans = (span for trace in evidence.traces for span in trace.spans)
+    return {(span.trace_id, span.span_id): span for span in spans if "tracestitch.ignore" in span.attributes}
+
+
+def _with_misnamed(finding: Finding, marked: Mapping[tuple[str, str], Span]) -> Finding:
+    """A comment with a wrong name switches nothing off; nobody would know why."""
+    places = ((shown.trace_id, span_id) for shown in finding.evidence for span_id in shown.span_ids)
+    ids = [check.ID for check in CHECKS]
+    misnamed = suppression.unknown_in(ids, (marked[place] for place in places if place in marked))
+    if not misnamed:
+        return finding
+    text = f"the comment at the line names {', '.join(misnamed[:5])}, which is no check; this one is {finding.check}"
+    return replace(finding, details=(("not suppressed", text), *finding.details))
 
 
 def _weight(finding: Finding) -> tuple[int, float, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tracestitch_collector.model import Attributes, Span
 
@@ -23,6 +23,18 @@ def reason_in(check: str, attributes: Attributes) -> str | None:
                 # In a template the comment ends on its line: {# tracestitch: ignore[…] reason #}
                 return reason.strip().removesuffix("#}").strip() or WITHOUT_REASON
     return None
+
+
+def unknown_in(known: Collection[str], spans: Iterable[Span]) -> tuple[str, ...]:
+    """What the comments at the lines of these spans name that is no check."""
+    named: dict[str, None] = {}
+    for span in spans:
+        marks = span.attributes.get("tracestitch.ignore")
+        for mark in (marks,) if isinstance(marks, str) else marks if isinstance(marks, tuple) else ():
+            word = mark.partition(" ")[0] if isinstance(mark, str) else ""
+            if word and word != "*" and word not in known:
+                named[word] = None
+    return tuple(named)
 
 
 def reason_for(check: str, spans: Iterable[Span]) -> str | None:
