@@ -13,7 +13,9 @@ from tracestitch_collector.status import ProcessStatus
 
 Fate: TypeAlias = Literal["lost", "cut", "tried again", "by design", "no loss"]
 
-_NOTED = re.compile(r"(refused|dropped|truncated|rejected|dead_letter|failed|damaged|lost|overflow|skipped|_odd_)")
+_NOTED = re.compile(
+    r"(refused|dropped|truncated|rejected|dead_letter|failed|damaged|lost|overflow|skipped|_odd_)"
+)
 _LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 BY_DESIGN = "not stored"
 """Metrics are accepted and not kept; that is said, and is no loss to worry about."""

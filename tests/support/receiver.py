@@ -76,7 +76,7 @@ def receiving(
 ) -> Iterator[RunningReceiver]:
     """A receiver that runs until the block ends."""
     made = Settings(data=data, otlp_http_port=0, otlp_grpc_port=0, **settings)  # type: ignore[arg-type]  # checked there
-    receiver = Receiver(made, bind("127.0.0.1", 0), **(deadlines or {}))
+    receiver = Receiver(made, bind("127.0.0.1", 0), **(deadlines or {}))  # type: ignore[arg-type]  # all are seconds
     thread = threading.Thread(target=lambda: asyncio.run(receiver.serve()))
     thread.start()
     try:
