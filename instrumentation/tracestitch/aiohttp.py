@@ -18,11 +18,14 @@ def patch_sessions(module: ModuleType) -> None:
 
 def _observed(original: Any) -> Any:
     async def _request(self: Any, method: Any, str_or_url: Any, **kwargs: Any) -> Any:
-        call = _started(self, method, str_or_url, kwargs)
+        call = None
+        with _SENDING:
+            call = _started(self, method, str_or_url, kwargs)
         if call is None:
             return await original(self, method, str_or_url, **kwargs)
         with call:
-            kwargs["headers"] = _with_trace(call, kwargs.get("headers"))
+            with _SENDING:
+                kwargs["headers"] = _with_trace(call, kwargs.get("headers"))
             response = await original(self, method, str_or_url, **kwargs)
             with _SENDING:
                 call.answered(response.status, response)
@@ -32,25 +35,21 @@ def _observed(original: Any) -> Any:
 
 
 def _started(session: Any, method: Any, url: Any, kwargs: Mapping[str, Any]) -> http_clients.HttpCall | None:
-    with _SENDING:
-        if session.closed:
-            return None
-        full = str(session._build_url(url))
-        return http_clients.start("aiohttp", str(method), full, timeouts(session, kwargs))
-    return None
+    if session.closed:
+        return None
+    full = str(session._build_url(url))
+    return http_clients.start("aiohttp", str(method), full, timeouts(session, kwargs))
 
 
 def _with_trace(call: http_clients.HttpCall, headers: Any) -> Any:
     """A copy: the user may share one mapping among requests."""
-    with _SENDING:
-        from multidict import CIMultiDict
+    from multidict import CIMultiDict
 
-        copy: Any = CIMultiDict(headers or ())
-        for name in ("traceparent", "tracestate"):
-            copy.popall(name, None)
-        call.inject(copy)
-        return copy
-    return headers
+    copy: Any = CIMultiDict(headers or ())
+    for name in ("traceparent", "tracestate"):
+        copy.popall(name, None)
+    call.inject(copy)
+    return copy
 
 
 def timeouts(session: Any, kwargs: Mapping[str, Any]) -> Timeouts:

@@ -75,15 +75,23 @@ def _maker(driver: Driver, *, many: bool) -> Callable[[Any], Callable[..., Any]]
 
 def _observed(original: Any, driver: Driver, many: bool) -> Callable[..., Any]:
     def execute(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-        span = _started(driver, self, query, sys._getframe(1), args if many else ())
+        span = None
+        try:
+            span = _started(driver, self, query, sys._getframe(1), args if many else ())
+        except Exception as error:
+            _STATEMENT.caught(error)
         if span is None:
             return original(self, query, *args, **kwargs)
         try:
             result = original(self, query, *args, **kwargs)
         except BaseException as error:
-            _failed(span, error)
+            with _STATEMENT:
+                _failed(span, error)
             raise
-        _ended(span, self)
+        try:
+            _ended(span, self)
+        except Exception as error:
+            _STATEMENT.caught(error)
         return result
 
     return execute
@@ -91,15 +99,23 @@ def _observed(original: Any, driver: Driver, many: bool) -> Callable[..., Any]:
 
 def _observed_async(original: Any, driver: Driver, many: bool) -> Callable[..., Any]:
     async def execute(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-        span = _started(driver, self, query, sys._getframe(1), args if many else ())
+        span = None
+        try:
+            span = _started(driver, self, query, sys._getframe(1), args if many else ())
+        except Exception as error:
+            _STATEMENT.caught(error)
         if span is None:
             return await original(self, query, *args, **kwargs)
         try:
             result = await original(self, query, *args, **kwargs)
         except BaseException as error:
-            _failed(span, error)
+            with _STATEMENT:
+                _failed(span, error)
             raise
-        _ended(span, self)
+        try:
+            _ended(span, self)
+        except Exception as error:
+            _STATEMENT.caught(error)
         return result
 
     return execute
@@ -128,24 +144,20 @@ def told_elsewhere(caller: FrameType | None) -> bool:
 def _started(
     driver: Driver, cursor: Any, query: Any, caller: FrameType | None, args: tuple[Any, ...]
 ) -> Span | None:
-    try:
-        if not calls.in_trace() or told_elsewhere(caller) or calls.suppressed():
-            return None
-        if caller is not None and caller.f_globals.get("__name__") == driver.own_module:
-            return None
-        connection = cursor.connection
-        if connection is None or getattr(connection, "closed", False):
-            return None  # the driver is about to say so
-        known = _of_connection(connection, driver)
-        site = frames.user_frame() or calls.given_at()
-        shape = known.shape(_text(query, cursor), _in_transaction(driver, connection), site)
-        span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
-        if args and isinstance(args[0], Sized):
-            span.set_attribute("db.operation.batch.size", len(args[0]))
-        return span
-    except Exception as error:
-        _STATEMENT.caught(error)
+    if not calls.in_trace() or told_elsewhere(caller) or calls.suppressed():
         return None
+    if caller is not None and caller.f_globals.get("__name__") == driver.own_module:
+        return None
+    connection = cursor.connection
+    if connection is None or getattr(connection, "closed", False):
+        return None  # the driver is about to say so
+    known = _of_connection(connection, driver)
+    site = frames.user_frame() or calls.given_at()
+    shape = known.shape(_text(query, cursor), _in_transaction(driver, connection), site)
+    span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
+    if args and isinstance(args[0], Sized):
+        span.set_attribute("db.operation.batch.size", len(args[0]))
+    return span
 
 
 def _of_connection(connection: Any, driver: Driver) -> Statements:
@@ -173,16 +185,12 @@ def _text(query: Any, cursor: Any) -> str:
 
 
 def _failed(span: Span, error: BaseException) -> None:
-    with _STATEMENT:
-        calls.fail(span, error)
-        span.end()
+    calls.fail(span, error)
+    span.end()
 
 
 def _ended(span: Span, cursor: Any) -> None:
-    try:
-        # Drivers that fetch while they execute know the number of rows; the others say -1.
-        if getattr(cursor, "description", None) is not None and cursor.rowcount >= 0:
-            span.set_attribute("db.response.returned_rows", cursor.rowcount)
-        span.end()
-    except Exception as error:
-        _STATEMENT.caught(error)
+    # Drivers that fetch while they execute know the number of rows; the others say -1.
+    if getattr(cursor, "description", None) is not None and cursor.rowcount >= 0:
+        span.set_attribute("db.response.returned_rows", cursor.rowcount)
+    span.end()

@@ -28,6 +28,7 @@ _MODULES = {
     "urllib": "urllib.request",
 }
 _GROUP = "[opentelemetry_instrumentor]"
+_LOOKING = guard("looking for instrumentations")
 _STOCK_LOADER = "opentelemetry.instrumentation.auto_instrumentation._load"
 
 
@@ -62,7 +63,7 @@ def installed(path: Sequence[str]) -> Iterator[Foreign]:
     """By the names of folders: importlib.metadata would read every package of the environment."""
     seen: set[str] = set()
     for folder in path:
-        with guard("looking for instrumentations"):
+        with _LOOKING:
             names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
             for name in names:
                 lowered = name.lower().replace("-", "_")

@@ -20,6 +20,7 @@ LONGEST_TEXT, LONGEST_VALUE, LONGEST = 120, 240, 12_000
 _UNTELLING = (ModuleType, FunctionType, BuiltinFunctionType, type)
 _BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
 ALL = "__ALL__"
+_READING = guard("locals at an exception")
 
 
 class Switch:
@@ -54,7 +55,7 @@ def _user_frames(trace: TracebackType | None) -> list[TracebackType]:
 
 
 def _frame_of(trace: TracebackType) -> dict[str, Any] | None:
-    with guard("locals at an exception"):
+    with _READING:
         frame = trace.tb_frame
         hidden = _hidden_by_django(frame)
         place = frame_location(frame)

@@ -17,6 +17,7 @@ _PARAMETERS = "_tracestitch_parameters"
 _POSITIONS = ("host", "user", "password", "database", "port")
 _KEPT = frozenset({"host", "database", "db", "port", "unix_socket", "connect_timeout", "read_timeout"})
 _SERVER_STATUS_IN_TRANSACTION = 1
+_CONNECTING = guard("mysqlclient")
 
 
 def patch_pymysql(module: ModuleType) -> None:
@@ -31,7 +32,7 @@ def patch_mysqlclient_connections(module: ModuleType) -> None:
     def make(original: Any) -> Any:
         def noting(self: Any, *args: Any, **kwargs: Any) -> None:
             original(self, *args, **kwargs)
-            with guard("mysqlclient"):
+            with _CONNECTING:
                 given = {**dict(zip(_POSITIONS, args, strict=False)), **kwargs}
                 kept = {name: value for name, value in given.items() if name in _KEPT}
                 setattr(self, _PARAMETERS, kept)

@@ -24,6 +24,7 @@ ATTRIBUTE = "tracestitch.profile"
 LONGEST = 15_000
 DEEPEST = 100
 MOST_STACKS = 2_000
+_PROFILING = guard("the profiler")
 _sleep = time.sleep  # the original, whatever gevent makes of it later
 
 Line = tuple[CodeType, int]
@@ -80,7 +81,7 @@ class Profiler:
         while self._process == process and os.getpid() == process:
             _sleep(self._interval_s)
             if self._running:
-                with guard("the profiler"):
+                with _PROFILING:
                     self._sample(sys._current_frames())
 
     def _sample(self, frames: dict[int, FrameType]) -> None:

@@ -16,6 +16,7 @@ from tracestitch.safety import guard
 
 _METHODS = ("execute", "executemany")
 _IDLE = 0
+_CONNECTING = guard("psycopg2")
 
 
 def patch_psycopg(module: ModuleType) -> None:
@@ -30,8 +31,9 @@ def patch_psycopg2(module: ModuleType) -> None:
         def connect(
             dsn: Any = None, connection_factory: Any = None, cursor_factory: Any = None, **kwargs: Any
         ) -> Any:
-            if not told_elsewhere(sys._getframe(1)):
-                connection_factory = _observed_connection(connection_factory, extensions)
+            with _CONNECTING:
+                if not told_elsewhere(sys._getframe(1)):
+                    connection_factory = _observed_connection(connection_factory, extensions)
             return original(dsn, connection_factory, cursor_factory, **kwargs)
 
         return connect
@@ -40,17 +42,16 @@ def patch_psycopg2(module: ModuleType) -> None:
 
 
 def _observed_connection(wanted: Any, extensions: Any) -> Any:
-    with guard("psycopg2"):
-        kind = wanted or extensions.connection
-        if isinstance(kind, type) and issubclass(kind, extensions.connection):
-            return _connection_class(kind, extensions.cursor)
+    kind = wanted or extensions.connection
+    if isinstance(kind, type) and issubclass(kind, extensions.connection):
+        return _connection_class(kind, extensions.cursor)
     return wanted
 
 
 @lru_cache(maxsize=100)
 def _connection_class(kind: Any, plain_cursor: type[Any]) -> type:
     def cursor(self: Any, name: Any = None, cursor_factory: Any = None, *args: Any, **kwargs: Any) -> Any:
-        with guard("psycopg2"):
+        with _CONNECTING:
             wanted = cursor_factory or self.cursor_factory or plain_cursor
             if isinstance(wanted, type) and issubclass(wanted, plain_cursor):
                 cursor_factory = observed_class(wanted, _PSYCOPG2, _METHODS)

@@ -4,7 +4,7 @@ task asked for."""
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -29,45 +29,39 @@ def patch_clients(module: ModuleType) -> None:
 
 
 def _observed_command(original: Any) -> Any:
-    if inspect.iscoroutinefunction(original):
-
-        async def execute_command_async(self: Any, *args: Any, **options: Any) -> Any:
-            span = _started(self, (args,), sys._getframe(1))
-            if span is None:
-                return await original(self, *args, **options)
-            with _Running(span):
-                return await original(self, *args, **options)
-
-        return execute_command_async
-
-    def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        span = _started(self, (args,), sys._getframe(1))
-        if span is None:
-            return original(self, *args, **options)
-        with _Running(span):
-            return original(self, *args, **options)
-
-    return execute_command
+    return _observed(original, lambda client, args: _started(client, (args,), sys._getframe(2)))
 
 
 def _observed_pipeline(original: Any) -> Any:
+    return _observed(original, lambda pipeline, _: _started_pipeline(pipeline, sys._getframe(2)))
+
+
+def _observed(original: Any, start: Callable[[Any, tuple[Any, ...]], "_Running | None"]) -> Any:
     if inspect.iscoroutinefunction(original):
 
-        async def execute_async(self: Any, *args: Any, **kwargs: Any) -> Any:
-            span = _started_pipeline(self, sys._getframe(1))
-            if span is None:
-                return await original(self, *args, **kwargs)
-            with _Running(span):
-                return await original(self, *args, **kwargs)
+        async def execute_async(self: Any, *args: Any, **options: Any) -> Any:
+            running = None
+            try:
+                running = start(self, args)
+            except Exception as error:
+                _REDIS.caught(error)
+            if running is None:
+                return await original(self, *args, **options)
+            with running:
+                return await original(self, *args, **options)
 
         return execute_async
 
-    def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-        span = _started_pipeline(self, sys._getframe(1))
-        if span is None:
-            return original(self, *args, **kwargs)
-        with _Running(span):
-            return original(self, *args, **kwargs)
+    def execute(self: Any, *args: Any, **options: Any) -> Any:
+        running = None
+        try:
+            running = start(self, args)
+        except Exception as error:
+            _REDIS.caught(error)
+        if running is None:
+            return original(self, *args, **options)
+        with running:
+            return original(self, *args, **options)
 
     return execute
 
@@ -90,33 +84,27 @@ class _Running:
             self._span.end()
 
 
-def _started_pipeline(pipeline: Any, caller: FrameType | None) -> Span | None:
-    try:
-        commands = [getattr(command, "args", None) or command[0] for command in pipeline.command_stack]
-    except Exception as error:
-        _REDIS.caught(error)
-        return None
+def _started_pipeline(pipeline: Any, caller: FrameType | None) -> _Running | None:
+    commands = [getattr(command, "args", None) or command[0] for command in pipeline.command_stack]
     return _started(pipeline, commands, caller, pipeline=True) if commands else None
 
 
-def _started(client: Any, commands: Any, caller: FrameType | None, *, pipeline: bool = False) -> Span | None:
-    try:
-        if not calls.in_trace() or _told_elsewhere(caller) or calls.suppressed():
-            return None
-        told = redis_commands.told(commands)
-        operation = "PIPELINE" if pipeline else told[0].partition(" ")[0]
-        attributes: dict[str, AttributeValue] = {
-            **_server(client),
-            "db.operation.name": operation,
-            "db.query.text": "; ".join(told),
-            "db.query.summary": operation if pipeline else told[0],
-        }
-        if pipeline:
-            attributes["db.operation.batch.size"] = len(commands)
-        return calls.start(operation, SpanKind.CLIENT, attributes)
-    except Exception as error:
-        _REDIS.caught(error)
+def _started(
+    client: Any, commands: Any, caller: FrameType | None, *, pipeline: bool = False
+) -> _Running | None:
+    if not calls.in_trace() or _told_elsewhere(caller) or calls.suppressed():
         return None
+    told = redis_commands.told(commands)
+    operation = "PIPELINE" if pipeline else told[0].partition(" ")[0]
+    attributes: dict[str, AttributeValue] = {
+        **_server(client),
+        "db.operation.name": operation,
+        "db.query.text": "; ".join(told),
+        "db.query.summary": operation if pipeline else told[0],
+    }
+    if pipeline:
+        attributes["db.operation.batch.size"] = len(commands)
+    return _Running(calls.start(operation, SpanKind.CLIENT, attributes))
 
 
 def _told_elsewhere(frame: FrameType | None) -> bool:

@@ -14,6 +14,7 @@ from tracestitch.safety import guard
 
 # Twice the time that a process takes to send what it has.
 _PATIENCE_S = 1.0
+_STOPPING = guard("stopping the child of a reloader")
 
 
 def patch_django(module: ModuleType) -> None:
@@ -28,22 +29,30 @@ def _asking_first(original: Callable[..., Any]) -> Callable[..., Any]:
     """All that the thread does in here is to wait for its child: what it kills in here is this child."""
 
     def restart_with_reloader(*args: Any, **kwargs: Any) -> Any:
-        waiting = threading.get_ident()
-        kill = subprocess.Popen.kill
-
-        def kill_child(self: subprocess.Popen[Any]) -> None:
-            if threading.get_ident() == waiting:
-                with guard("stopping the child of a reloader"):
-                    _ask(self)
-            kill(self)
-
-        subprocess.Popen.kill = kill_child  # type: ignore[method-assign]  # for as long as this waits
+        kill = None
+        with _STOPPING:
+            kill = subprocess.Popen.kill
+            subprocess.Popen.kill = _kill_asking_first(kill)  # type: ignore[method-assign,assignment]  # for as long as this waits
         try:
             return original(*args, **kwargs)
         finally:
-            subprocess.Popen.kill = kill  # type: ignore[method-assign]
+            if kill is not None:
+                with _STOPPING:
+                    subprocess.Popen.kill = kill  # type: ignore[method-assign]
 
     return restart_with_reloader
+
+
+def _kill_asking_first(original: Callable[..., None]) -> Callable[["subprocess.Popen[Any]"], None]:
+    waiting = threading.get_ident()
+
+    def kill_child(self: "subprocess.Popen[Any]") -> None:
+        with _STOPPING:
+            if threading.get_ident() == waiting:
+                _ask(self)
+        original(self)
+
+    return kill_child
 
 
 def _ask(child: "subprocess.Popen[Any]") -> None:

@@ -18,6 +18,7 @@ _METHODS = ("execute", "executemany", "executescript")
 _DATABASE = "_tracestitch_database"
 _FACTORY_POSITION, _TIMEOUT_POSITION = 5, 1
 _DEFAULT_TIMEOUT_S = 5.0
+_CONNECTING = guard("sqlite3")
 
 
 def patch_connect(module: ModuleType) -> None:
@@ -25,11 +26,15 @@ def patch_connect(module: ModuleType) -> None:
 
     def make(original: Any) -> Any:
         def connect(*args: Any, **kwargs: Any) -> Any:
-            if told_elsewhere(sys._getframe(1)):
-                return original(*args, **kwargs)
-            args, kwargs = kinds.with_factory(args, kwargs)
+            observed = False
+            with _CONNECTING:
+                if not told_elsewhere(sys._getframe(1)):
+                    args, kwargs = kinds.with_factory(args, kwargs)
+                    observed = True
             connection = original(*args, **kwargs)
-            kinds.note(connection, args, kwargs)
+            if observed:
+                with _CONNECTING:
+                    kinds.note(connection, args, kwargs)
             return connection
 
         return connect
@@ -48,28 +53,25 @@ class Kinds:
     def with_factory(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        with guard("sqlite3"):
-            at = _FACTORY_POSITION
-            wanted = args[at] if len(args) > at else kwargs.get("factory", self._connection)
-            if not isinstance(wanted, type) or not issubclass(wanted, self._connection):
-                return args, kwargs
-            kind = self._observed_connection(wanted)
-            if len(args) > at:
-                return (*args[:at], kind, *args[at + 1 :]), kwargs
-            return args, {**kwargs, "factory": kind}
-        return args, kwargs
+        at = _FACTORY_POSITION
+        wanted = args[at] if len(args) > at else kwargs.get("factory", self._connection)
+        if not isinstance(wanted, type) or not issubclass(wanted, self._connection):
+            return args, kwargs
+        kind = self._observed_connection(wanted)
+        if len(args) > at:
+            return (*args[:at], kind, *args[at + 1 :]), kwargs
+        return args, {**kwargs, "factory": kind}
 
     def note(self, connection: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        with guard("sqlite3"):
-            if type(connection) in self._known.values():
-                name = args[0] if args else kwargs.get("database", "")
-                at = _TIMEOUT_POSITION
-                limit = args[at] if len(args) > at else kwargs.get("timeout", _DEFAULT_TIMEOUT_S)
-                text = bytes(name).decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-                vars(connection)[_DATABASE] = (
-                    databases.database("sqlite", text, "", None),
-                    timeouts.of_connection("sqlite", {"timeout": limit}),
-                )
+        if type(connection) in self._known.values():
+            name = args[0] if args else kwargs.get("database", "")
+            at = _TIMEOUT_POSITION
+            limit = args[at] if len(args) > at else kwargs.get("timeout", _DEFAULT_TIMEOUT_S)
+            text = bytes(name).decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+            vars(connection)[_DATABASE] = (
+                databases.database("sqlite", text, "", None),
+                timeouts.of_connection("sqlite", {"timeout": limit}),
+            )
 
     def _observed_connection(self, kind: type[Any]) -> type[Any]:
         known = self._known.get(kind)
@@ -80,7 +82,7 @@ class Kinds:
 
 def _connection_class(kind: Any, plain: Any, plain_cursor: type[Any]) -> type[Any]:
     def cursor(self: Any, factory: Any = plain_cursor) -> Any:
-        with guard("sqlite3"):
+        with _CONNECTING:
             if isinstance(factory, type) and issubclass(factory, plain_cursor):
                 factory = observed_class(factory, _DRIVER, _METHODS)
         return kind.cursor(self, factory)
@@ -98,7 +100,8 @@ def _connection_class(kind: Any, plain: Any, plain_cursor: type[Any]) -> type[An
 
 def _by_a_cursor(name: str, plain_cursor: type[Any]) -> Any:
     def by_a_cursor(self: Any, *args: Any) -> Any:
-        return getattr(self.cursor(plain_cursor), name)(*args)
+        execute = getattr(self.cursor(plain_cursor), name)
+        return execute(*args)
 
     return by_a_cursor
 

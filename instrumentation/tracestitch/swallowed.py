@@ -26,6 +26,7 @@ MOST_SPANS = 10_000
 MOST_PER_SPAN = 20
 _KEY = "_tracestitch_failed_call"
 _DEEPEST_CHAIN = 5
+_WATCHING = guard("watching for swallowed errors")
 
 
 class Mark:
@@ -71,9 +72,9 @@ class Watch:
                 return
 
     def handled(self, code: CodeType, offset: int, error: BaseException) -> None:
-        if not self.pending:
+        if not self.pending:  # asked at every `except` of the app: nothing here can fail
             return
-        with guard("watching for swallowed errors"):
+        with _WATCHING:
             mark = _mark_of(error)
             if mark is not None:
                 self._take_over(mark, code, offset, error, sys._getframe(1))
@@ -136,7 +137,7 @@ def logged(record: LogRecord) -> None:
     """Somebody was told: by a record with the exception, inside the `except`, or later in the same function."""
     if not WATCH.pending:
         return
-    with guard("watching for swallowed errors"):
+    with _WATCHING:
         for error in _errors_of(record):
             found = _mark_of(error)
             if found is not None:
@@ -149,7 +150,7 @@ def complete(span: Span) -> None:
     """Adds to a span that has just ended what was swallowed while it was current."""
     if not WATCH.pending:
         return
-    with guard("watching for swallowed errors"):
+    with _WATCHING:
         for one in WATCH.pending.pop(span.span_id, ()):
             if one.rest is not None:
                 _settle(one, one.rest, span)

@@ -8,8 +8,10 @@ from typing import Any
 
 from tracestitch import export
 from tracestitch.patching import replace
+from tracestitch.safety import guard
 
 _FLUSH_SECONDS = 0.5
+_FLUSHING = guard("sending at the end of uvicorn")
 
 
 def patch_server(module: ModuleType) -> None:
@@ -21,6 +23,7 @@ def _flushing(original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             await original(self, *args, **kwargs)
         finally:
-            export.flush(_FLUSH_SECONDS)  # nobody is served any more, so the loop may wait
+            with _FLUSHING:
+                export.flush(_FLUSH_SECONDS)  # nobody is served any more, so the loop may wait
 
     return shutdown
