@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from tests.support.agent import FakeReceiver, fake_receiver, free_port, hanging_receiver
 from tracestitch.encode import LogEntry
 from tracestitch.exporter import Exporter
+from tracestitch.safety import Failures
 from tracestitch.settings import from_environment
 from tracestitch.spans import Span
 from tracestitch.tracing import build_provider
@@ -25,6 +26,15 @@ def exporter(url: str, **environ: str) -> Exporter:
 
 def entry(body: str) -> LogEntry:
     return LogEntry(time.time_ns(), 9, "INFO", "shop", body, {})
+
+
+@pytest.fixture(autouse=True)
+def failures(monkeypatch: pytest.MonkeyPatch) -> Failures:
+    """A count of their own: that of the process holds what other tests made fail, and the exporter reports it."""
+    fresh = Failures()
+    monkeypatch.setattr("tracestitch.safety.FAILURES", fresh)
+    monkeypatch.setattr("tracestitch.exporter.FAILURES", fresh)
+    return fresh
 
 
 @pytest.fixture
