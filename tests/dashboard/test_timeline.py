@@ -320,6 +320,22 @@ def test_a_call_inside_a_transaction_and_how_long_that_was_open_stand_beside_the
     assert (facts["in transaction"], facts["writes in it"]) == ("true", "3")
 
 
+def test_a_retry_and_a_client_that_went_away_stand_in_the_panel_in_plain_words() -> None:
+    t = TraceBuilder()
+    t.server(
+        "root",
+        "/file",
+        ms=900,
+        attributes={"tracestitch.client.disconnected": True, "tracestitch.requests.in_flight": 3},
+    )
+    t.call("call", "http://court/file", parent="root", at=20, attributes={"tracestitch.retry.attempt": 2})
+    timeline = timeline_of(t.build())
+    facts = dict(panel_of(timeline, row(timeline, "GET court/file")).facts)
+    assert facts["attempt"] == "2"
+    served = dict(panel_of(timeline, timeline.rows[0]).facts)
+    assert (served["client went away"], served["requests served at once"]) == ("true", "3")
+
+
 def test_what_the_framework_took_stands_in_the_panel_of_the_request() -> None:
     t = TraceBuilder()
     sent = (
