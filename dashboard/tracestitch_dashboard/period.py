@@ -20,6 +20,7 @@ RANGES: Mapping[str, tuple[str, int]] = {
 DEFAULT = "1h"
 AHEAD_NS = 5 * figures.SECOND_NS
 """Clocks of other machines may run ahead of ours; what they sent just now must not be missing."""
+LEAST_COVERED_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,13 @@ class Period:
     @property
     def is_relative(self) -> bool:
         return "from" not in self.parameters
+
+
+def covered_seconds(period: Period, oldest_ns: int, now_ns: int) -> float:
+    """What a rate is divided by: the part of the period that is past and not before the first data, but never so
+    little that some seconds' burst becomes a rate."""
+    start_ns, end_ns = max(period.window.start_ns, oldest_ns), min(period.window.end_ns, now_ns)
+    return min(period.seconds, max((end_ns - start_ns) / figures.SECOND_NS, LEAST_COVERED_S))
 
 
 def parse(parameters: Mapping[str, str], now_ns: int) -> Period:

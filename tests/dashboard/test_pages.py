@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 
 from tests.support import example_shop
 from tests.support.memory_store import MemoryStore
+from tests.support.traces import TraceBuilder
 from tracestitch_collector.checks.finding import from_json
 from tracestitch_collector.plain import log_from_json, span_from_json, summary_from_json
 from tracestitch_collector.security import HEADERS
@@ -322,3 +324,20 @@ def test_static_files_are_kept_by_version_and_never_without(client: TestClient) 
 def test_only_reading_is_possible(client: TestClient) -> None:
     for path in ("/", "/findings", "/api/traces"):
         assert client.post(path).status_code == 405
+
+
+def test_what_doctor_sent_is_in_no_list_of_services_and_is_found_by_its_name(
+    client: TestClient, store: MemoryStore
+) -> None:
+    doctor = TraceBuilder("doctor")
+    doctor.server("echo", "/echo", service="tracestitch-doctor")
+    store.add(doctor.build())
+
+    for path in ("/", "/services", "/index.json", "/services.json"):
+        assert "tracestitch-doctor" not in client.get(path).text
+    for path in ("/traces", "/logs"):
+        choices = re.findall(r"<option[^>]*>", client.get(path).text)
+        assert any("storefront" in choice for choice in choices)
+        assert not any("tracestitch-doctor" in choice for choice in choices)
+    assert client.get("/services/tracestitch-doctor").status_code == 200
+    assert client.get("/traces.json?service=tracestitch-doctor").json()["traces"]

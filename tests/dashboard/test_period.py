@@ -51,3 +51,18 @@ def test_from_takes_iso_times_and_numbers(text: str, ns: int) -> None:
 def test_what_makes_no_sense_is_said(parameters: dict[str, str]) -> None:
     with pytest.raises(BadQuery, match=r"“|before"):
         period.parse(parameters, NOW)
+
+
+def test_a_rate_is_of_the_time_since_the_first_data() -> None:
+    hour = period.parse({}, NOW)
+    since = [NOW - minutes * 60 * 10**9 for minutes in (120, 30, 10)]
+    assert [period.covered_seconds(hour, oldest_ns, NOW) for oldest_ns in since] == [3600, 1800, 600]
+
+
+def test_a_burst_of_some_seconds_is_the_rate_of_a_minute() -> None:
+    assert period.covered_seconds(period.parse({}, NOW), NOW - 10**9, NOW) == period.LEAST_COVERED_S
+
+
+def test_a_period_that_lies_behind_is_covered_to_its_end() -> None:
+    past = period.parse({"from": "2026-09-21T10:00:00", "to": "2026-09-21T11:00:00"}, NOW)
+    assert period.covered_seconds(past, past.window.start_ns + 600 * 10**9, NOW) == 3000

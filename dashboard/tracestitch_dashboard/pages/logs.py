@@ -13,6 +13,7 @@ from tracestitch_dashboard import figures, sparkline, words
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import BadQuery
 from tracestitch_dashboard.page import Page
+from tracestitch_dashboard.pages.services import is_listed
 from tracestitch_dashboard.sparkline import Column
 from tracestitch_dashboard.timeline import naming
 
@@ -66,7 +67,7 @@ def load(ask: Ask) -> Logs:
         partial=page.partial,
         query=query,
         level=level,
-        services=tuple(sorted(ask.colours)),
+        services=tuple(sorted(filter(is_listed, ask.colours))),
         columns=columns,
         columns_label=label,
     )

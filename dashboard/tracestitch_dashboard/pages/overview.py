@@ -14,11 +14,11 @@ from tracestitch_collector.store.store import (
     TraceQuery,
     TraceSummary,
 )
-from tracestitch_dashboard import impact
+from tracestitch_dashboard import impact, period
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.losses import Loss, read_losses
 from tracestitch_dashboard.page import Page
-from tracestitch_dashboard.pages.services import ServiceLine, line_to_json, lines
+from tracestitch_dashboard.pages.services import ServiceLine, is_listed, line_to_json, lines
 
 FINDINGS = 7
 OPERATIONS = 6
@@ -28,6 +28,8 @@ ERRORS = 6
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     services: tuple[ServiceLine, ...]
+    seconds: float
+    """That the rates are of."""
     requests: int
     errors: int
     p95_ns: int
@@ -54,12 +56,14 @@ def load(ask: Ask) -> Overview:
     window = ask.period.window
     services = lines(ask)
     open_findings = [finding for finding in ask.store.findings() if impact.is_open(finding)]
-    operations = ask.store.operations(window)
+    operations = [found for found in ask.store.operations(window) if is_listed(found.service)]
+    stats = ask.store.stats()
     failing = ask.store.search(TraceQuery(window=window, error=True, limit=ERRORS)).traces
     requests = sum(line.summary.requests for line in services)
     weighed = sum(line.summary.p95_ns * line.summary.requests for line in services)
     return Overview(
         services=services,
+        seconds=period.covered_seconds(ask.period, stats.oldest_ns, ask.now_ns),
         requests=requests,
         errors=sum(line.summary.errors for line in services),
         p95_ns=weighed // requests if requests else 0,
@@ -70,7 +74,7 @@ def load(ask: Ask) -> Overview:
         failing=failing,
         losses=read_losses(ask.settings.data / "status"),
         arrival=ask.store.arrival(ask.now_ns),
-        stats=ask.store.stats(),
+        stats=stats,
     )
 
 

@@ -15,7 +15,7 @@ from tracestitch_collector.store.store import (
     TraceQuery,
     TraceSummary,
 )
-from tracestitch_dashboard import figures, impact, posture, runtime, sparkline
+from tracestitch_dashboard import figures, impact, period, posture, runtime, sparkline
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import NotFound
 from tracestitch_dashboard.page import Page
@@ -31,6 +31,8 @@ class Service:
     name: str
     summary: ServiceSummary | None
     """None when nothing of it arrived in this time."""
+    seconds: float
+    """That the rate is of."""
     runtime: Runtime | None
     columns: tuple[Column, ...]
     operations: tuple[OperationSummary, ...]
@@ -57,6 +59,7 @@ def load(ask: Ask) -> Service:
     return Service(
         name=name,
         summary=summary,
+        seconds=period.covered_seconds(ask.period, ask.store.stats().oldest_ns, ask.now_ns),
         runtime=runtime.by_service(inventories).get(name),
         columns=_columns(summary) if summary else (),
         operations=ask.store.operations(window, name),

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracestitch_collector.store.store import ServiceSummary
-from tracestitch_dashboard import impact, runtime, sparkline
+from tracestitch_dashboard import impact, period, runtime, sparkline
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.page import Page
 from tracestitch_dashboard.runtime import Runtime
 
+DOCTOR = "tracestitch-doctor"
 SORTS = ("name", "requests", "errors", "p50", "p95", "p99", "findings", "seen")
 
 
@@ -28,11 +29,18 @@ class ServiceLine:
 class Services:
     lines: tuple[ServiceLine, ...]
     sort: str
+    seconds: float
+    """That the rates are of."""
+
+
+def is_listed(service: str) -> bool:
+    """What `tracestitch doctor` sends to look for it again is nobody's service; it is found by its name."""
+    return service != DOCTOR
 
 
 def lines(ask: Ask) -> tuple[ServiceLine, ...]:
     """By name."""
-    summaries = ask.store.services(ask.period.window)
+    summaries = [found for found in ask.store.services(ask.period.window) if is_listed(found.service)]
     runtimes = runtime.by_service(runtime.read(ask.store, ask.now_ns))
     counts: dict[str, int] = {}
     for finding in ask.store.findings():
@@ -51,9 +59,13 @@ def lines(ask: Ask) -> tuple[ServiceLine, ...]:
     )
 
 
+def seconds(ask: Ask) -> float:
+    return period.covered_seconds(ask.period, ask.store.stats().oldest_ns, ask.now_ns)
+
+
 def load(ask: Ask) -> Services:
     sort = ask.choice("sort", SORTS)
-    return Services(lines=sorted_by(lines(ask), sort), sort=sort)
+    return Services(lines=sorted_by(lines(ask), sort), sort=sort, seconds=seconds(ask))
 
 
 def sorted_by(lines: tuple[ServiceLine, ...], sort: str) -> tuple[ServiceLine, ...]:

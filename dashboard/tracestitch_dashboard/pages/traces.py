@@ -11,6 +11,7 @@ from tracestitch_dashboard import figures, impact, words
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.hints import Unknown, unknown_attributes
 from tracestitch_dashboard.page import Page
+from tracestitch_dashboard.pages.services import is_listed
 from tracestitch_dashboard.scatter import Dot, scatter
 from tracestitch_dashboard.words import Words
 
@@ -58,7 +59,7 @@ def load(ask: Ask) -> Traces:
         query=query,
         page=page,
         chips=_chips(query),
-        services=services,
+        services=tuple(filter(is_listed, services)),
         operations=operations,
         findings=findings,
         dots=scatter(page.traces, findings, window),
