@@ -8,6 +8,7 @@ from tracestitch import http_clients
 from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _SENDING = guard("aiohttp")
 
@@ -22,7 +23,8 @@ def _observed(original: Any) -> Any:
         with _SENDING:
             call = _started(self, method, str_or_url, kwargs)
         if call is None:
-            return await original(self, method, str_or_url, **kwargs)
+            with UNSEEN:
+                return await original(self, method, str_or_url, **kwargs)
         with call:
             with _SENDING:
                 kwargs["headers"] = _with_trace(call, kwargs.get("headers"))

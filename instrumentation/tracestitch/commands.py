@@ -11,10 +11,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, contexts, frames
+from tracestitch import calls, contexts, frames, tracebacks
 from tracestitch.exceptions import record_exception
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 from tracestitch.tracing import tracer
 
 # A command that serves for ever would be one trace for ever.
@@ -33,7 +34,8 @@ def patch_django(module: ModuleType) -> None:
                 name = type(self).__module__.rpartition(".")[2]
                 running = Running.of(f"manage.py {name}", type(self).handle)
             if running is None:
-                return original(self, *args, **options)
+                with UNSEEN:
+                    return original(self, *args, **options)
             with running:
                 return original(self, *args, **options)
 
@@ -52,7 +54,8 @@ def patch_flask(module: ModuleType) -> None:
                 if self.callback is not None and ctx.find_object(module.ScriptInfo) is not None:
                     running = Running.of(f"flask {ctx.info_name}", self.callback)
             if running is None:
-                return original(self, ctx)
+                with UNSEEN:
+                    return original(self, ctx)
             with running:
                 return original(self, ctx)
 
@@ -99,6 +102,7 @@ class Running:
                 record_exception(self._span, error, handled=False)
                 calls.note_failure(self._span, error)
             self._span.end()
+            tracebacks.hide_own_frames(error)
 
     def _end_early(self) -> None:
         with _COMMAND:

@@ -8,9 +8,10 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, frames
+from tracestitch import calls, frames, tracebacks
 from tracestitch.frames import CodeLocation
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 from tracestitch.tracing import current_span, tracer
 from tracestitch.transactions import Transaction
 
@@ -30,13 +31,15 @@ def ending(
         if transaction.statements and current_span().is_recording():
             span = _started(name, database, location)
     if span is None:
-        return end()
+        with UNSEEN:
+            return end()
     try:
         result = end()
     except BaseException as error:
         with _ENDING:
             calls.fail(span, error)
             _told(span, transaction)
+            tracebacks.hide_own_frames(error)
         raise
     with _ENDING:
         _told(span, transaction)

@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from tracestitch import calls, databases, django_relations, frames, timeouts
+from tracestitch import calls, databases, django_relations, frames, timeouts, tracebacks
 from tracestitch.safety import guard
 from tracestitch.spans import Span
 from tracestitch.statements import Statements
@@ -52,15 +52,17 @@ class StatementObserver:
                 span = self._start(None, statement, params, many, context)
         except Exception as error:
             _STARTING.caught(error)
-        if span is None:
-            return execute(statement, params, many, context)
         try:
             result = execute(statement, params, many, context)
         except BaseException as error:
             with _ENDING:
-                calls.fail(span, error)
-                span.end()
+                if span is not None:
+                    calls.fail(span, error)
+                    span.end()
+                tracebacks.hide_own_frames(error)
             raise
+        if span is None:
+            return result
         try:
             if self._counts and statement[:6].upper() == "SELECT":
                 self._count_rows(span, context)

@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, databases, frames, tracing
+from tracestitch import calls, databases, frames, tracebacks, tracing
 from tracestitch.databases import Database
 from tracestitch.patching import replace
 from tracestitch.safety import guard
@@ -80,16 +80,17 @@ def _observed(original: Any, driver: Driver, many: bool) -> Callable[..., Any]:
             span = _started(driver, self, query, sys._getframe(1), args if many else ())
         except Exception as error:
             _STATEMENT.caught(error)
-        if span is None:
-            return original(self, query, *args, **kwargs)
         try:
             result = original(self, query, *args, **kwargs)
         except BaseException as error:
             with _STATEMENT:
-                _failed(span, error)
+                if span is not None:
+                    _failed(span, error)
+                tracebacks.hide_own_frames(error)
             raise
         try:
-            _ended(span, self)
+            if span is not None:
+                _ended(span, self)
         except Exception as error:
             _STATEMENT.caught(error)
         return result
@@ -104,16 +105,17 @@ def _observed_async(original: Any, driver: Driver, many: bool) -> Callable[..., 
             span = _started(driver, self, query, sys._getframe(1), args if many else ())
         except Exception as error:
             _STATEMENT.caught(error)
-        if span is None:
-            return await original(self, query, *args, **kwargs)
         try:
             result = await original(self, query, *args, **kwargs)
         except BaseException as error:
             with _STATEMENT:
-                _failed(span, error)
+                if span is not None:
+                    _failed(span, error)
+                tracebacks.hide_own_frames(error)
             raise
         try:
-            _ended(span, self)
+            if span is not None:
+                _ended(span, self)
         except Exception as error:
             _STATEMENT.caught(error)
         return result

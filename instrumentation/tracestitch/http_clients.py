@@ -11,7 +11,7 @@ from opentelemetry import context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import apart, calls, contexts, scrub, swallowed, transactions
+from tracestitch import apart, calls, contexts, scrub, swallowed, tracebacks, transactions
 from tracestitch.retries import ATTEMPTS
 from tracestitch.safety import guard
 
@@ -64,6 +64,7 @@ class HttpCall:
         with _CALLING:
             self._note_limits()
             self._span.end()
+            tracebacks.hide_own_frames(error)
 
     def inject(self, headers: MutableMapping[str, str]) -> None:
         with _CALLING:

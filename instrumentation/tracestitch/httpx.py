@@ -7,6 +7,7 @@ from tracestitch import http_clients
 from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _SENDING = guard("httpx")
 
@@ -22,7 +23,8 @@ def _observed(original: Any) -> Any:
         with _SENDING:
             call = _started(self, request)
         if call is None:
-            return original(self, request, **kwargs)
+            with UNSEEN:
+                return original(self, request, **kwargs)
         with call:
             with _SENDING:
                 call.inject(request.headers)
@@ -40,7 +42,8 @@ def _observed_async(original: Any) -> Any:
         with _SENDING:
             call = _started(self, request)
         if call is None:
-            return await original(self, request, **kwargs)
+            with UNSEEN:
+                return await original(self, request, **kwargs)
         with call:
             with _SENDING:
                 call.inject(request.headers)

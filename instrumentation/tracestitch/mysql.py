@@ -11,6 +11,7 @@ from tracestitch.databases import Database
 from tracestitch.drivers import Driver, observe
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _PARAMETERS = "_tracestitch_parameters"
 # As mysqlclient takes them by position.
@@ -31,7 +32,8 @@ def patch_mysqlclient_cursors(module: ModuleType) -> None:
 def patch_mysqlclient_connections(module: ModuleType) -> None:
     def make(original: Any) -> Any:
         def noting(self: Any, *args: Any, **kwargs: Any) -> None:
-            original(self, *args, **kwargs)
+            with UNSEEN:
+                original(self, *args, **kwargs)
             with _CONNECTING:
                 given = {**dict(zip(_POSITIONS, args, strict=False)), **kwargs}
                 kept = {name: value for name, value in given.items() if name in _KEPT}

@@ -13,6 +13,7 @@ from tracestitch.databases import Database
 from tracestitch.drivers import Driver, observe, observed_class, told_elsewhere
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _METHODS = ("execute", "executemany")
 _IDLE = 0
@@ -34,7 +35,8 @@ def patch_psycopg2(module: ModuleType) -> None:
             with _CONNECTING:
                 if not told_elsewhere(sys._getframe(1)):
                     connection_factory = _observed_connection(connection_factory, extensions)
-            return original(dsn, connection_factory, cursor_factory, **kwargs)
+            with UNSEEN:
+                return original(dsn, connection_factory, cursor_factory, **kwargs)
 
         return connect
 
@@ -55,7 +57,8 @@ def _connection_class(kind: Any, plain_cursor: type[Any]) -> type:
             wanted = cursor_factory or self.cursor_factory or plain_cursor
             if isinstance(wanted, type) and issubclass(wanted, plain_cursor):
                 cursor_factory = observed_class(wanted, _PSYCOPG2, _METHODS)
-        return kind.cursor(self, name, cursor_factory, *args, **kwargs)
+        with UNSEEN:
+            return kind.cursor(self, name, cursor_factory, *args, **kwargs)
 
     cursor.__qualname__ = f"{kind.__qualname__}.cursor"
     named = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}

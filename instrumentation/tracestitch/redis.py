@@ -11,9 +11,10 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, redis_commands
+from tracestitch import calls, redis_commands, tracebacks
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _REDIS = guard("redis")
 _PLUMBING = ("redis.", "tracestitch.")
@@ -46,7 +47,8 @@ def _observed(original: Any, start: Callable[[Any, tuple[Any, ...]], "_Running |
             except Exception as error:
                 _REDIS.caught(error)
             if running is None:
-                return await original(self, *args, **options)
+                with UNSEEN:
+                    return await original(self, *args, **options)
             with running:
                 return await original(self, *args, **options)
 
@@ -59,7 +61,8 @@ def _observed(original: Any, start: Callable[[Any, tuple[Any, ...]], "_Running |
         except Exception as error:
             _REDIS.caught(error)
         if running is None:
-            return original(self, *args, **options)
+            with UNSEEN:
+                return original(self, *args, **options)
         with running:
             return original(self, *args, **options)
 
@@ -82,6 +85,7 @@ class _Running:
             if error is not None:
                 calls.fail(self._span, error)
             self._span.end()
+            tracebacks.hide_own_frames(error)
 
 
 def _started_pipeline(pipeline: Any, caller: FrameType | None) -> _Running | None:

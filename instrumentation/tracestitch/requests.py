@@ -7,6 +7,7 @@ from tracestitch import http_clients, urllib3
 from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _SENDING = guard("requests")
 
@@ -21,7 +22,8 @@ def _observed(original: Any) -> Any:
         with _SENDING:
             call = _started(request, kwargs.get("timeout"))
         if call is None:
-            return original(self, request, **kwargs)
+            with UNSEEN:
+                return original(self, request, **kwargs)
         with call:
             with _SENDING:
                 call.inject(request.headers)

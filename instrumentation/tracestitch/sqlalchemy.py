@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from tracestitch import calls, commits, databases, frames, sql, timeouts, tracing, transactions
+from tracestitch import calls, commits, databases, frames, sql, timeouts, tracebacks, tracing, transactions
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 from tracestitch.spans import Span
@@ -135,7 +135,8 @@ def _observed(original: Any) -> Any:
         try:
             result = original(self, dialect, context, *arguments)
         except BaseException as error:
-            _raised(context, error)
+            with _STATEMENT:
+                _raised(context, error)
             raise
         try:
             _LISTENERS.after(self, context.cursor, "", None, context, False)
@@ -157,7 +158,8 @@ def _observed_cursor(original: Any) -> Any:
         try:
             original(self, cursor, statement, parameters, context)
         except BaseException as error:
-            _raised(context, error)
+            with _STATEMENT:
+                _raised(context, error)
             raise
         try:
             _LISTENERS.after(self, cursor, statement, parameters, context, False)
@@ -175,6 +177,7 @@ def _raised(context: Any, error: BaseException) -> None:
             _LISTENERS.raised(context, original, error)
         else:
             _LISTENERS.raised(context, error, None)
+        tracebacks.hide_own_frames(error)
 
 
 def _before(note: Any) -> Any:

@@ -13,6 +13,7 @@ from tracestitch.databases import Database
 from tracestitch.drivers import Driver, observed_class, told_elsewhere
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _METHODS = ("execute", "executemany", "executescript")
 _DATABASE = "_tracestitch_database"
@@ -31,7 +32,8 @@ def patch_connect(module: ModuleType) -> None:
                 if not told_elsewhere(sys._getframe(1)):
                     args, kwargs = kinds.with_factory(args, kwargs)
                     observed = True
-            connection = original(*args, **kwargs)
+            with UNSEEN:
+                connection = original(*args, **kwargs)
             if observed:
                 with _CONNECTING:
                     kinds.note(connection, args, kwargs)
@@ -85,7 +87,8 @@ def _connection_class(kind: Any, plain: Any, plain_cursor: type[Any]) -> type[An
         with _CONNECTING:
             if isinstance(factory, type) and issubclass(factory, plain_cursor):
                 factory = observed_class(factory, _DRIVER, _METHODS)
-        return kind.cursor(self, factory)
+        with UNSEEN:
+            return kind.cursor(self, factory)
 
     methods: dict[str, Any] = {"cursor": cursor}
     # In C they make a cursor without asking for one. What the app's own class does instead is left alone.
@@ -101,7 +104,8 @@ def _connection_class(kind: Any, plain: Any, plain_cursor: type[Any]) -> type[An
 def _by_a_cursor(name: str, plain_cursor: type[Any]) -> Any:
     def by_a_cursor(self: Any, *args: Any) -> Any:
         execute = getattr(self.cursor(plain_cursor), name)
-        return execute(*args)
+        with UNSEEN:
+            return execute(*args)
 
     return by_a_cursor
 

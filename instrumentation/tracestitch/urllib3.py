@@ -10,6 +10,7 @@ from tracestitch import http_clients
 from tracestitch.http_clients import Timeouts
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.tracebacks import UNSEEN
 
 _SENDING = guard("urllib3")
 
@@ -27,7 +28,8 @@ def _observed(original: Any) -> Any:
         with _SENDING:
             call = _started(self, method, url, kwargs)
         if call is None:
-            return original(self, method, url, body, headers, *args, **kwargs)
+            with UNSEEN:
+                return original(self, method, url, body, headers, *args, **kwargs)
         with call:
             with _SENDING:
                 headers = _with_trace(call, self.headers if headers is None else headers)
