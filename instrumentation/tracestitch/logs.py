@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from tracestitch import export, frames, local_values, swallowed
+from tracestitch import access_lines, export, frames, local_values, swallowed
 from tracestitch.attributes import Shared
 from tracestitch.encode import LogEntry
 from tracestitch.frames import CodeLocation
@@ -140,6 +140,10 @@ def _capture(record: logging.LogRecord) -> None:
     else:
         context = span.get_span_context()
         trace_id, span_id, flags = context.trace_id, context.span_id, int(context.trace_flags)
+        if not trace_id and record.name in access_lines.LOGGERS:
+            served = access_lines.request_of(_message(record))
+            if served is not None:
+                trace_id, span_id, flags = served.trace_id, served.span_id, served.flags
     location, time_ns = _PLACES.location(record), int(record.created * 1e9)
     simple = type(template) is str and type(record) is logging.LogRecord and not record.exc_info
     if simple and (not arguments or _are_plain(arguments)):

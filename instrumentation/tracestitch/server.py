@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import contexts, disconnects, incoming, inventory, secret_paths
+from tracestitch import access_lines, contexts, disconnects, incoming, inventory, secret_paths
 from tracestitch.attributes import Shared
 from tracestitch.bodies import body_shape, content_type
 from tracestitch.exceptions import record_exception
@@ -34,6 +34,7 @@ _MOST_OUTCOMES = 1_000
 _ENDING, _READING = guard("ending a server span"), guard("reading a status")
 _FOLLOWING, _FAILING = guard("following a response body"), guard("recording an exception")
 _STARTING, _DETACHING = guard("starting a server span"), guard("leaving a request's context")
+_REMEMBERING = guard("remembering a request for its access line")
 
 
 class ServerCall:
@@ -395,7 +396,10 @@ def _begin_wsgi(environ: Environ) -> ServerCall | None:
     outer = contexts.current().get(_CALL_KEY)
     if isinstance(outer, ServerCall) and outer.marker is environ.get("wsgi.input"):
         return None  # another app of this process has begun this request
-    call = _begin(incoming.wsgi_parent(environ), environ.get("wsgi.input"), incoming.of_wsgi(environ))
+    facts = incoming.of_wsgi(environ)
+    call = _begin(incoming.wsgi_parent(environ), environ.get("wsgi.input"), facts)
+    with _REMEMBERING:
+        access_lines.remember(call.span, facts.method, str(facts.own.get("url.path", "")))
     if PROFILER.on:
         PROFILER.began(call.span)
     return call
