@@ -18,6 +18,8 @@ from tests.support.agent import APPS, REPOSITORY, environment, fake_receiver
 pytestmark = pytest.mark.processes
 # 0 sites: all of them, each once with a passing and once with a lasting error.
 SEED, SITES = os.environ.get("FAULT_SEED", "1"), os.environ.get("FAULT_SITES", "80")
+# Of these modules alone, as `redis,drivers`.
+MODULES = os.environ.get("FAULT_MODULES", "")
 LONGEST_S = 3 * 3600 if SITES == "0" else 600
 
 
@@ -42,7 +44,7 @@ def rounds(folder: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(LONGEST_S)
 def test_an_error_anywhere_in_the_agent_changes_no_answer(tmp_path: Path) -> None:
-    found = rounds(tmp_path, SEED, SITES)
+    found = rounds(tmp_path, SEED, SITES, MODULES)
 
     assert found["leaks"] == []
     assert found["start"] > 200

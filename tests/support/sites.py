@@ -27,6 +27,8 @@ _OF_THE_APP = frozenset({"original", "execute", "start_response", "send", "recei
 _STEPS_OF_THE_APP = {
     ("server", "__next__"): ("next", "iter"),
     ("server", "close"): ("getattr", "close"),
+    ("sqlite3", "cursor"): ("cursor",),
+    ("sqlite3", "by_a_cursor"): ("getattr", "cursor"),
     ("patching", "exec_module"): ("exec_module",),
     ("patching", "create_module"): ("create_module",),
     ("sqlalchemy", "end"): ("ending",),

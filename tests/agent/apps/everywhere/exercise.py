@@ -8,18 +8,23 @@ import io
 import logging
 import os
 import re
+import socket
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import aiohttp
 import celery
 import django
 import flask
 import httpx
+import redis
 import requests
 import sqlalchemy as sa
 import urllib3
 from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from sqlalchemy import orm
@@ -148,6 +153,58 @@ def work(request):
     return JsonResponse({"done": done})
 
 
+def driver(request):
+    """A database and a cache without any ORM."""
+    kept = sqlite3.connect(FOLDER / "raw.sqlite3", timeout=3)
+    cursor = kept.cursor()
+    found = [list(cursor.execute("SELECT name FROM part WHERE id < ?", (9,)))]
+    kept.executemany("UPDATE part SET name = name WHERE id = ?", [(1,), (2,)])
+    for statement in ("SELECT wrong FROM nowhere", b"SELECT 1"):
+        try:
+            kept.execute(statement)
+        except (sqlite3.OperationalError, TypeError) as error:
+            found.append(str(error))
+    found.append([kept.total_changes, type(kept).__name__, repr(type(cursor))])
+    kept.close()
+    client = redis.Redis(port=CACHE.port, socket_timeout=5)
+    found.append(str(client.get("cart:7")))
+    found.append(
+        [str(answer) for answer in client.pipeline(transaction=False).get("a:1").get("b:2").execute()]
+    )
+    try:
+        client.set("wrong", 1)
+    except redis.ResponseError as error:
+        found.append(str(error))
+    client.close()
+    return JsonResponse({"found": found})
+
+
+class Cache(threading.Thread):
+    """So much of a Redis server that clients get an answer: a text to GET, an error to SET, and OK to the rest."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+
+    def run(self):
+        while True:
+            connection, _ = self._listening.accept()
+            with connection, connection.makefile("rwb") as stream:
+                while head := stream.readline():
+                    words = [(stream.readline(), stream.readline())[1].strip() for _ in range(int(head[1:]))]
+                    stream.write(ANSWERS.get(words[0].upper(), b"+OK\r\n"))
+                    stream.flush()
+
+
+ANSWERS = {
+    b"GET": b"$3\r\nada\r\n",
+    b"SET": b"-WRONGTYPE not a string\r\n",
+    b"HELLO": b"%1\r\n+proto\r\n:3\r\n",
+}
+CACHE = Cache()
+
+
 def broken(request):
     try:
         {}["first"]
@@ -184,6 +241,7 @@ urlpatterns = [
     path("rows", rows),
     path("fetch", fetch),
     path("work", work),
+    path("driver", driver),
     path("broken", broken),
     path("stream", stream),
     path("lookup", lookup),
@@ -257,6 +315,11 @@ def prepare():
         cursor.execute("CREATE TABLE item (id integer PRIMARY KEY, name text)")
         cursor.execute("INSERT INTO item (name) VALUES ('ada'), ('bob')")
     connection.close()
+    with sqlite3.connect(FOLDER / "raw.sqlite3") as raw:
+        raw.executescript(
+            "CREATE TABLE part (id integer PRIMARY KEY, name); INSERT INTO part (name) VALUES ('nut')"
+        )
+    raw.close()
     Base.metadata.create_all(engine)
     with orm.Session(engine) as session:
         session.add_all([Line(name="ada"), Line(name="bob")])
@@ -329,8 +392,49 @@ def ask_asgi(app, target):
 
 
 async def fetch_async():
+    found = []
     async with httpx.AsyncClient() as client:
-        return (await client.get(UPSTREAM + "/agent")).status_code
+        found.append((await client.get(UPSTREAM + "/agent")).status_code)
+    async with aiohttp.ClientSession() as session:
+        for address in (UPSTREAM + "/agent", UPSTREAM + "/nothing", "http://127.0.0.1:9/"):
+            try:
+                async with session.get(address, headers={"X-Of-App": "1"}) as answer:
+                    found.append(answer.status)
+            except aiohttp.ClientConnectionError as error:
+                found.append(type(error).__name__)
+    return found
+
+
+class Report(BaseCommand):
+    def add_arguments(self, parser):
+        parser.add_argument("--fail", action="store_true")
+
+    def handle(self, *args, **options):
+        log.info("reporting %d", Item.objects.count())
+        if options["fail"]:
+            raise CommandError("nothing to report")
+        return "reported"
+
+
+@shop.cli.command("tidy")
+def tidy():
+    log.info("tidying")
+    print("tidied")
+
+
+def ordered():
+    """A command of each framework."""
+    done = []
+    for arguments in ([], ["--fail"]):
+        try:
+            done.append(call_command(Report(stdout=io.StringIO()), *arguments))
+        except CommandError as error:
+            done.append(str(error))
+    connection.close()
+    for words in (["tidy"], ["tidy", "--wrong"]):
+        answer = shop.test_cli_runner().invoke(args=words)
+        done.append([answer.exit_code, answer.output])
+    return done
 
 
 def outcome():
@@ -338,12 +442,13 @@ def outcome():
     logging.getLogger().addHandler(TOLD)
     logging.getLogger().setLevel(logging.INFO)
     logging.raiseExceptions = True
+    CACHE.start()
     site, asynchronous = WSGIHandler(), ASGIHandler()
-    answers = [ask(site, f"/{name}?token=abc") for name in ("rows", "fetch", "work", "rows")]
+    answers = [ask(site, f"/{name}?token=abc") for name in ("rows", "fetch", "work", "driver", "rows")]
     answers += [ask(site, f"/{name}") for name in ("broken", "lookup", "gone/7", "nowhere", "leave")]
     answers += [ask(site, "/stream"), ask(site, "/host"), ask(site, "/host", host="evil.test")]
     answers += [ask(shop, f"/{name}") for name in ("rows", "broken/7", "lookup", "teapot", "nowhere")]
     answers += [ask(shop, "/stream"), ask(shop, "/rows")]
     answers += [ask_asgi(asynchronous, f"/{name}") for name in ("host", "broken")]
-    answers.append(["async", asyncio.run(fetch_async())])
+    answers += [["async", asyncio.run(fetch_async())], ["commands", ordered()]]
     return {"answers": answers, "log": TOLD.lines}

@@ -160,6 +160,7 @@ def verdict(what, bare, round_):
 
 def main():
     seed, count = int(sys.argv[1]), int(sys.argv[2])
+    modules = [name for name in sys.argv[3].split(",") if name]
     rounds = Rounds()
     rounds.exercise.prepare()
     bare = rounds.bare()
@@ -171,6 +172,7 @@ def main():
     leaks = [verdict("no fault at all", bare, {"found": [found, 0], "said": with_agent["said"]})]
     sites = rounds.code.sites
     jobs = [(True, int(site)) for site in starting] + [(False, int(site)) for site in requesting]
+    jobs = [job for job in jobs if not modules or sites[job[1]].module in modules]
     chance = random.Random(seed)
     chance.shuffle(jobs)
     jobs = sorted(jobs[: count or None], reverse=True)
