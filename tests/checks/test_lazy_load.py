@@ -41,7 +41,7 @@ def findings(once: list[Asked], each: list[Asked], rows: int = 20) -> tuple[Find
 
 def test_a_foreign_key_is_named_as_in_the_model_whatever_its_table_is_called() -> None:
     (finding,) = findings([ORDERS], [CUSTOMER])
-    assert finding.title == "21 queries where 1 would do"
+    assert finding.title == "N+1 queries: 20 × SELECT crm_person, 21 queries where 1 would do"
     assert 'for order in Order.objects.select_related("customer"):' in finding.fix.after
     assert "order.customer  # views.py:31" in finding.fix.before
     assert ("relation", "shop.Order.customer") in finding.details
@@ -50,7 +50,7 @@ def test_a_foreign_key_is_named_as_in_the_model_whatever_its_table_is_called() -
 
 def test_a_list_that_was_not_seen_is_not_made_up() -> None:
     (finding,) = findings([("SELECT a FROM log", "ops.Log", "", "")], [CUSTOMER])
-    assert finding.title == "20 queries where 1 would do"
+    assert finding.title == "N+1 queries: 20 × SELECT crm_person, 20 queries where 1 would do"
     assert 'Order.objects.select_related("customer")' in finding.fix.after
     assert "asked at" not in dict(finding.details)
 
@@ -65,7 +65,7 @@ def test_relations_of_what_was_loaded_lazily_are_followed_back_to_the_list() -> 
 def test_a_relation_beyond_rows_that_point_back_is_prefetched() -> None:
     _, product = sorted(findings([ORDERS], [ITEMS, PRODUCT]), key=lambda one: one.location.line)  # type: ignore[union-attr]
     assert 'Order.objects.prefetch_related("items__product")' in product.fix.after
-    assert product.title == "21 queries where 2 would do"
+    assert product.title == "N+1 queries: 20 × SELECT good, 21 queries where 2 would do"
 
 
 def test_the_rows_of_one_object_are_mended_where_they_are_asked_for() -> None:

@@ -99,7 +99,7 @@ def test_lazy_loads_of_generic_views_and_nested_serializers_are_mended_by_the_na
 
         nested = eventually(both)
     assert 'for case in Case.objects.select_related("plaintiff"):' in in_template["fix"]["after"]
-    assert in_template["title"] == "21 queries where 1 would do"
+    assert in_template["title"] == "N+1 queries: 20 × SELECT people, 21 queries where 1 would do"
     assert in_template["location"]["file"] == "templates/cases.html"
     fixes = " ".join(one["fix"]["after"] for one in nested)
     assert 'Case.objects.prefetch_related("letters")' in fixes

@@ -49,7 +49,7 @@ def test_forty_one_queries_where_two_would_do() -> None:
         requests(3, loop()),
         [inventory("shop", framework={"name": "django", "version": "5.2"})],
     )
-    assert finding.title == "41 queries where 2 would do"
+    assert finding.title == "N+1 queries: 40 × SELECT shop_customer, 41 queries where 2 would do"
     assert (finding.service, finding.operation) == ("shop", "GET /orders")
     assert finding.location == Location(file="views.py", line=31, function="OrderList.get")
     assert (finding.affected, finding.eligible, finding.severity) == (3, 3, "important")
@@ -78,7 +78,7 @@ def test_the_same_loop_keeps_its_fingerprint_when_lines_move_and_numbers_change(
 def test_literals_in_the_statements_of_stock_instrumentation_do_not_hide_the_loop() -> None:
     statement = "SELECT name FROM customer WHERE id = #  -- it's the ORM's"
     (finding,) = found(n_plus_one_db, requests(1, loop(statement)))
-    assert finding.title == "41 queries where 2 would do"
+    assert finding.title == "N+1 queries: 40 × SELECT customer, 41 queries where 2 would do"
 
 
 def test_a_comment_at_the_line_suppresses_it_with_its_reason() -> None:

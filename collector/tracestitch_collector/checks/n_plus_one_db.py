@@ -174,7 +174,7 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
         pitfall=PITFALL,
         severity=_severity(repeats_typical, together),
         tier="B",
-        title=f"{made:,} queries where {last.needed} would do",
+        title=_title(last, repeats_typical, made),
         service=service,
         operation=operation,
         location=line.location,
@@ -197,6 +197,13 @@ def _finding(evidence: Evidence, key: Site, cases: list[Loop], eligible: tuple[U
         suppressed_by=line.suppressed_by,
         details=(*_details(last, key[2], made), *prevalence.other_places(cases, worst), *line.details),
     )
+
+
+def _title(loop: Loop, repeated: int, made: int) -> str:
+    """Several loops of one route are told apart by what each repeats."""
+    first = loop.spans[0]
+    what = wording.shortened(f"{statements.operation(first)} {statements.table(first)}", 60)
+    return f"N+1 queries: {repeated:,} × {what}, {made:,} queries where {loop.needed} would do"
 
 
 def _severity(repeated: int, together_ns: int) -> Severity:
