@@ -139,3 +139,13 @@ def test_what_names_no_relation_is_read_as_none(relation: str) -> None:
 def test_a_way_of_loading_that_nobody_knows_is_read_as_none() -> None:
     (finding,) = findings([ORDERS], [(*CUSTOMER[:3], "magic")])
     assert "magic" not in finding.fix.after
+
+
+def test_tags_to_choose_from_are_not_the_rows_whose_tags_are_loaded() -> None:
+    """Without a known relation, as django-taggit asks: the filter of the page lists all tags first."""
+    all_tags = ("SELECT id FROM core_tag", "core.Tag", "", "")
+    through = "SELECT a FROM core_tag INNER JOIN core_tagged ON (core_tag.id = core_tagged.tag_id)"
+    tags = (f"{through} WHERE core_tagged.object_id = %s", "core.Tag", "", "")
+    (finding,) = findings([("SELECT id FROM core_feeding", "core.Feeding", "", ""), all_tags], [tags])
+    assert "Tag.objects" not in finding.fix.after
+    assert 'prefetch_related("tags")' in finding.fix.after

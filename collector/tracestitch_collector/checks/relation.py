@@ -71,6 +71,8 @@ def _fits(statement: str, repeated: Span, source: Span) -> bool:
     column = statements.lookup_column(statement).lower()
     if column in _KEYS:
         return _named_after(statements.table(repeated), _foreign_keys(source)) != ""
+    if _THROUGH.search(statement) and statements.table(source) == statements.table(repeated):
+        return False  # all there are to choose from, not the rows that these belong to
     return _is_list_of(statement, statements.table(source))
 
 
