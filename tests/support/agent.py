@@ -33,6 +33,7 @@ SERVER, CLIENT, PRODUCER, CONSUMER = (
     Span.SPAN_KIND_PRODUCER,
     Span.SPAN_KIND_CONSUMER,
 )
+ACCESS_LOGGERS = ("django.server", "werkzeug", "gunicorn.access", "uvicorn.access")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,9 @@ class FakeReceiver:
         return sorted(mine, key=lambda span: span.start_ns)
 
     def logs_of(self, span: SentSpan) -> list[SentLog]:
-        return [log for log in list(self.logs) if log.span_id == span.span_id]
+        """What the app logged; not what the server says about the request."""
+        told = [log for log in list(self.logs) if log.scope not in ACCESS_LOGGERS]
+        return [log for log in told if log.span_id == span.span_id]
 
     def summary(self) -> str:
         spans = [f"{span.resource.get('service.name')}: {span.name}" for span in list(self.spans)]
