@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.agent import ACCESS_LOGGERS
 from tests.support.server import serving
 from tracestitch_collector.model import LogRecord, Span, Trace
 from tracestitch_collector.store.embedded.store import EmbeddedStore
@@ -50,10 +51,15 @@ class Readings:
         while True:
             traces = self.traces(service)
             found = [span for trace in traces for span in trace.spans if span.service == service]
-            records = sum(len(trace.logs) for trace in traces)
+            records = sum(len(of_the_app(trace)) for trace in traces)
             if (len(found) >= spans and records >= logs) or time.monotonic() > deadline:
                 return sorted(found, key=lambda span: span.start_ns)
             time.sleep(0.3)
+
+
+def of_the_app(trace: Trace) -> list[LogRecord]:
+    """Without the access lines of servers."""
+    return [record for record in trace.logs if record.scope.name not in ACCESS_LOGGERS]
 
 
 @contextmanager

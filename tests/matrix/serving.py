@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.matrix.cell import Place
+from tests.matrix.readings import of_the_app
 from tests.support.agent import App, free_port, line_of, running
 from tracestitch_collector.model import Span, Trace
 
@@ -130,7 +131,10 @@ def check(traces: Sequence[Trace], callers: Mapping[str, str], app: WebApp) -> N
         assert [span.parent_span_id for span in queries] == [server.span_id] * 2, summary(trace.spans)
         assert [place_of(span) for span in queries] == lines, [place_of(span) for span in queries]
     records = Counter(
-        record.span_id == server_of(trace) for trace in traces for record in trace.logs if server_of(trace)
+        record.span_id == server_of(trace)
+        for trace in traces
+        for record in of_the_app(trace)
+        if server_of(trace)
     )
     assert records[False] == 0, f"{records[False]} log records are of another span than their request's"
     assert records[True] >= 0.99 * REQUESTS * LOGS_EACH, f"{records[True]} log records arrived"
