@@ -24,12 +24,12 @@ def price_of(sku: str) -> int:
     with Session(current_app.config["CATALOGUE"]) as session:
         product = session.scalar(select(Product).where(Product.sku == sku))
     if product is None:
-        raise NotFound(f"There is no product {sku}.")
+        raise NotFound(f"There is no product {sku}.")  # pitfall: error-contract-drift
     return product.price_cents
 
 
 class Price(Resource):
-    def get(self, sku: str) -> dict[str, Any]:  # pitfall: error-contract-drift
+    def get(self, sku: str) -> dict[str, Any]:
         price_cents = price_of(sku)
         logger.info("Price of %s is %d cents", sku, price_cents)
         return {"sku": sku, "price_cents": price_cents}
