@@ -68,7 +68,7 @@ class Exporter:
         self._wake = allocate_lock()
         self._wake.acquire()
         self._started = allocate_lock()
-        self._idle = self._running = False
+        self._idle = self._running = self._draining = False
         self._pending: Batch | None = None
         self._pause_s = 0.0
         self._asked_at_s = 0.0
@@ -120,7 +120,8 @@ class Exporter:
 
     def flush(self, timeout_s: float) -> bool:
         """Waits until all that is queued now was sent or given up, at most so long; true if it was sent."""
-        if not (self.spans or self.logs or self.events or self._pending or self._jobs):
+        # What is being encoded is in no queue any more.
+        if not (self._draining or self.spans or self.logs or self.events or self._pending or self._jobs):
             return True
         done = allocate_lock()
         done.acquire()
@@ -203,14 +204,18 @@ class Exporter:
     def _drain(self) -> bool:
         """Sends what is waiting now; what comes meanwhile is left for the next batch, which would be tiny."""
         due = {queue: len(queue) for queue in (self.spans, self.events, self.logs)}
-        while True:
-            if self._pending is None:
-                self._pending = self._next_batch(due)
-            if self._pending is None:
-                return True
-            if not self._send(self._pending):
-                return False
-            self._pending = None
+        self._draining = True
+        try:
+            while True:
+                if self._pending is None:
+                    self._pending = self._next_batch(due)
+                if self._pending is None:
+                    return True
+                if not self._send(self._pending):
+                    return False
+                self._pending = None
+        finally:
+            self._draining = False
 
     def _next_batch(self, due: dict[BoundedQueue[Any], int]) -> Batch | None:
         settings, resource = self._settings, self._encoder.resource(self.resource())

@@ -1,5 +1,6 @@
 """The exporter's thread against a fake receiver: what is delivered, kept, dropped and said."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -66,6 +67,24 @@ def test_a_flush_sends_all_of_a_full_queue(receiver: FakeReceiver) -> None:
     assert out.flush(20)
 
     assert bodies(receiver) == [f"line {number}" for number in range(2000)]
+
+
+def test_a_flush_waits_for_what_is_just_being_encoded(receiver: FakeReceiver) -> None:
+    out = exporter(receiver.url)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def encoded_slowly() -> LogEntry:
+        begun.set()
+        assert go_on.wait(20)
+        return entry("slow")
+
+    out.add_log((encoded_slowly,), 100)
+    assert begun.wait(20)
+    threading.Timer(0.1, go_on.set).start()
+
+    assert out.flush(20)
+
+    assert bodies(receiver) == ["slow"]
 
 
 def test_the_headers_are_those_of_otlp(receiver: FakeReceiver) -> None:
