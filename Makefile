@@ -12,7 +12,7 @@ PYTEST ?=
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-faults test-real-apps test-agent-faults test-agent check format docs lock bench bench-agent bench-store wheel clean
+.PHONY: help demo test test-faults test-real-apps test-agent-faults test-agent check format docs lock bench bench-agent bench-ingest bench-peers bench-store wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -50,16 +50,28 @@ docs: $(VENV)/.ready ## rewrite the generated tables of ARCHITECTURE.md and docs
 	$(BIN)/python -m tests.support.module_table
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/collector/test_settings.py
 
-bench: $(VENV)/.ready $(DEMO)/.ready ## figures and ratios: ingest, freshness, memory, the agent's cost; see tests/bench/
-	$(BIN)/python -m tests.bench.ingest --python $(DEMO)/bin/python
-	$(BIN)/python -m tests.bench.store
+bench: bench-ingest bench-store ## figures and ratios: ingest, freshness, memory, questions, the agent's cost; see tests/bench/
 	$(BIN)/python -m tests.bench.agent_overhead
+
+bench-ingest: $(VENV)/.ready $(DEMO)/.ready ## what a server takes in, how soon it is found and what it costs; WRITE=1 puts it into docs/, SECONDS=300
+	$(BIN)/python -m tests.bench.ingest --python $(DEMO)/bin/python --seconds $(or $(SECONDS),20) $(if $(WRITE),--write)
+
+bench-peers: $(VENV)/.ready $(DEMO)/.ready ## the same payload and questions for Jaeger (built by `python -m tests.bench.peers build`) and for us; WRITE=1
+	$(BIN)/python -m tests.bench.peers --python $(DEMO)/bin/python $(if $(WRITE),--write)
 
 bench-agent: $(VENV)/.ready ## what the agent costs under gunicorn, beside five others; WRITE=1 puts it into docs/
 	$(BIN)/python -m tests.bench.agent_servers $(if $(WRITE),--write)
 
-bench-store: $(VENV)/.ready ## what the embedded store answers in, beside its bars; SPANS=10000000, LOGS=10000000, INGESTING=60000, KEEP=folder
-	$(BIN)/python -m tests.bench.store --spans $(or $(SPANS),2000000) --logs $(or $(LOGS),2000000) --ingesting $(or $(INGESTING),0) $(if $(KEEP),--folder $(KEEP))
+STORE_FOLDER = $(or $(KEEP),.tools/bench-store)
+STORE_BENCH = $(BIN)/python -m tests.bench.store $(if $(WRITE),--write)
+
+bench-store: $(VENV)/.ready ## what the embedded store answers in, beside its bars; FULL=1 also with 10 million of each and while ingesting; SPANS=, LOGS=, INGESTING=, KEEP=folder, WRITE=1
+	$(STORE_BENCH) --spans $(or $(SPANS),2000000) --logs $(or $(LOGS),2000000) --ingesting $(or $(INGESTING),0) $(if $(KEEP),--folder $(KEEP))
+ifdef FULL
+	$(STORE_BENCH) --spans 10000000 --logs 10000000 --folder $(STORE_FOLDER)
+	$(STORE_BENCH) --spans 10000000 --logs 10000000 --folder $(STORE_FOLDER) --ingesting 75000
+	$(if $(KEEP),,rm -rf $(STORE_FOLDER))
+endif
 
 wheel: $(VENV)/.ready ## dist/*.whl
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation
