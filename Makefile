@@ -68,7 +68,7 @@ STORE_BENCH = $(BIN)/python -m tests.bench.store $(if $(WRITE),--write)
 bench-store: $(VENV)/.ready ## what the embedded store answers in, beside its bars; FULL=1 also with 10 million of each and while ingesting; SPANS=, LOGS=, INGESTING=, KEEP=folder, WRITE=1
 	$(STORE_BENCH) --spans $(or $(SPANS),2000000) --logs $(or $(LOGS),2000000) --ingesting $(or $(INGESTING),0) $(if $(KEEP),--folder $(KEEP))
 ifdef FULL
-	$(STORE_BENCH) --spans 10000000 --logs 10000000 --folder $(STORE_FOLDER)
+	$(STORE_BENCH) --spans 10000000 --logs 10000000 --folder $(STORE_FOLDER) --beside 1000000
 	$(STORE_BENCH) --spans 10000000 --logs 10000000 --folder $(STORE_FOLDER) --ingesting 75000
 	$(if $(KEEP),,rm -rf $(STORE_FOLDER))
 endif

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tests.bench import bars, store_bars
 from tests.bench.memory import family_rss
 from tests.bench.population import RARE_PHRASE, SPANS_PER_SECOND, Population
 from tracestitch_collector.store.embedded.store import EmbeddedStore
@@ -43,9 +44,10 @@ class Question:
     """Of the median."""
 
 
-def fill(data: Path, spans: int, logs: int) -> None:
+def fill(data: Path, spans: int, logs: int) -> float | None:
+    """Microseconds of CPU per row, merges included; None when it was filled before."""
     if (data / "manifest.json").exists():
-        return
+        return None
     lasting_ns = max(spans, logs) * SECOND_NS // SPANS_PER_SECOND
     begin_ns = time.time_ns() - lasting_ns
     store = EmbeddedStore(data, write=True)
@@ -72,6 +74,7 @@ def fill(data: Path, spans: int, logs: int) -> None:
     merging = (time.process_time() - begin_s) / rows * 1e6
     store.close()
     print(f"{cost:.2f} us of CPU per row from columns to segments, {merging:.2f} more in {merges} merges")
+    return cost + merging
 
 
 def questions(store: Store, window: Window, large: bool, trace_ids: Sequence[str]) -> Iterator[Question]:
@@ -133,7 +136,8 @@ def log_questions(store: Store, window: Window) -> Iterator[Question]:
     )
 
 
-def measure(question: Question, times: int) -> None:
+def measure(question: Question, times: int) -> tuple[float, float, float]:
+    """Its p50, its p99 and its bar."""
     walls: list[float] = []
     cpu = time.process_time()
     for number in range(times):
@@ -149,6 +153,7 @@ def measure(question: Question, times: int) -> None:
         f"{question.name:40s} first {first:8.1f}   p50 {p50:8.1f}   p99 {p99:8.1f}   cpu {cpu_ms:8.1f}"
         f"   bar {question.bar_ms:5.0f}{word}"
     )
+    return p50, p99, question.bar_ms
 
 
 def some_traces(store: EmbeddedStore, window: Window) -> list[str]:
@@ -181,10 +186,12 @@ def ingesting(data: Path, rate: int, stop: Event) -> None:
     store.close()
 
 
-def report(data: Path, options: argparse.Namespace) -> None:
+def report(data: Path, options: argparse.Namespace) -> store_bars.Answers:
     begin = time.perf_counter()
     store = EmbeddedStore(data, write=False)
     stats = store.stats()
+    opened_s = time.perf_counter() - begin
+    waits = {}
     rows = stats.spans + stats.logs
     print(f"opened in {(time.perf_counter() - begin) * 1000:.0f} ms: {stats.spans:,} spans, {stats.logs:,} log records, "
           f"{stats.bytes / rows:.1f} bytes each, {stats.facts['segments']} segments")  # fmt: skip
@@ -194,12 +201,21 @@ def report(data: Path, options: argparse.Namespace) -> None:
         window = Window(start_ns=stats.oldest_ns, end_ns=end_ns)
         ids = some_traces(store, window)
         for question in questions(store, window, stats.spans >= LARGE, ids):
-            measure(question, options.times)
+            waits[question.name] = measure(question, options.times)
     if stats.logs:
         for question in log_questions(store, Window(start_ns=stats.oldest_ns, end_ns=time.time_ns())):
-            measure(question, options.times)
+            waits[question.name] = measure(question, options.times)
     store.close()
     print(f"{sum(family_rss(os.getpid()).values()) / 1e6:.0f} MB resident at the end")
+    return store_bars.Answers(
+        spans=options.spans,
+        logs=options.logs,
+        bytes_each=store_bars.bytes_per_span(data),
+        bytes=stats.bytes,
+        opened_s=opened_s,
+        waits=waits,
+        ingesting=options.ingesting,
+    )
 
 
 def main() -> None:
@@ -213,12 +229,16 @@ def main() -> None:
     parser.add_argument(
         "--ingesting", type=int, default=0, metavar="N", help="ask while N spans/s are written"
     )
+    parser.add_argument(
+        "--beside", type=int, default=0, metavar="N", help="compare costs with a store of N spans"
+    )
+    parser.add_argument("--write", action="store_true", help="fill in the rows of docs/performance.md")
     options = parser.parse_args()
     pa.set_memory_pool(pa.system_memory_pool())
     with tempfile.TemporaryDirectory() as passing:
         data = (options.folder or Path(passing)) / f"{options.spans}-{options.logs}"
         data.mkdir(parents=True, exist_ok=True)
-        fill(data, options.spans, options.logs)
+        cost_us = fill(data, options.spans, options.logs)
         spawn = multiprocessing.get_context("spawn")
         stop = spawn.Event()
         writer = spawn.Process(target=ingesting, args=(data, options.ingesting, stop))
@@ -226,11 +246,28 @@ def main() -> None:
             writer.start()
             time.sleep(5)
         try:
-            report(data, options)
+            answers = report(data, options)
         finally:
             stop.set()
             if options.ingesting:
                 writer.join()
+        measured = store_bars.bars(answers)
+        if options.beside and cost_us:
+            measured |= store_bars.growth(answers, cost_us, *beside(Path(passing), options))
+        print(bars.report(measured))
+        if options.write:
+            bars.record(measured)
+
+
+def beside(folder: Path, options: argparse.Namespace) -> tuple[float, store_bars.Answers]:
+    """The cost and the answers of a smaller store of the same mixture."""
+    logs = options.logs * options.beside // options.spans
+    smaller = argparse.Namespace(**{**vars(options), "spans": options.beside, "logs": logs})
+    data = folder / "beside"
+    data.mkdir()
+    cost_us = fill(data, smaller.spans, smaller.logs)
+    assert cost_us, "a new folder holds no store"
+    return cost_us, report(data, smaller)
 
 
 if __name__ == "__main__":
