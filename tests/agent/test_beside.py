@@ -111,6 +111,43 @@ print(app.test_client().get("/").text)
     assert [span.name for span in receiver.children(server)] == ["by hand"]
 
 
+# What an app's environment may hold under the agent's name: a folder, an empty package, one of an early version, and
+# one whose dependencies are not there.
+UNUSABLE = {
+    "a folder": {},
+    "an empty package": {"__init__.py": ""},
+    "an early version": {"__init__.py": "__version__ = '0.0.1'\n", "agent.py": "def start(): pass\n"},
+    "one without its dependencies": {
+        "__init__.py": "__version__ = '0.1.0'\n",
+        "interpreter.py": "def start():\n    from tracestitch.agent import start\n    start()\n",
+        "agent.py": "import opentelemetry.no_such_module\n",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_an_agent_in_the_environment_that_does_not_load_gives_way_to_the_one_beside(
+    home: Path, tmp_path: Path, kind: str
+) -> None:
+    python = python_of("apart-none", ENVIRONMENTS["none"])
+    (tmp_path / "tracestitch").mkdir()
+    for name, text in UNUSABLE[kind].items():
+        (tmp_path / "tracestitch" / name).write_text(text)
+    script = (
+        f"{REQUEST}; import sys, tracestitch; print('opentelemetry' in sys.modules, tracestitch.__file__)"
+    )
+
+    with fake_receiver() as receiver:
+        done = run_to_end(
+            observed(home, "python", "-c", script),
+            environ=environ_of(python, receiver.url, PYTHONPATH=str(tmp_path)),
+        )
+
+    assert done.stdout == f"200 OK\nFalse {home / 'tracestitch' / '__init__.py'}\n", done.stderr
+    assert "rror" not in done.stderr
+    assert len(receiver.server_spans("stock")) == 1
+
+
 @pytest.mark.parametrize("minor", ["3.12", "3.13", "3.14"])
 def test_an_app_of_another_python_is_observed_with_the_same_folder(home: Path, minor: str) -> None:
     python = python_of(f"apart-{minor}", ENVIRONMENTS["none"], python=minor)

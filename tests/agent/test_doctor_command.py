@@ -1,6 +1,7 @@
 """Would this command be observed? Real interpreters, environments and projects, started as the doctor starts them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -126,15 +127,29 @@ def test_what_resets_the_environment_or_goes_elsewhere() -> None:
     assert examined("sh", "-c", "cd /srv && python app.py").names == ["shell-script"]
 
 
-def test_an_agent_that_does_not_load(elsewhere: Elsewhere) -> None:
-    """An old or damaged one in the app's environment goes before the one beside it."""
-    (elsewhere.packages / "tracestitch").mkdir()
-    (elsewhere.packages / "tracestitch" / "__init__.py").touch()
+def test_an_agent_in_the_environment_that_does_not_load(elsewhere: Elsewhere) -> None:
+    """The one beside the app is started in its place."""
+    hollow = elsewhere.packages / "tracestitch" / "__init__.py"
+    hollow.parent.mkdir()
+    hollow.touch()
 
     found = elsewhere.examined("app.py")
 
+    assert (found.names, found.code) == (["agent-unusable"], 0)
+    assert str(hollow) in found.texts["agent-unusable"]
+    assert "nothing is installed" not in found.steps[-1]
+
+
+def test_an_agent_that_loads_nowhere(elsewhere: Elsewhere, home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home, tmp_path / "damaged")
+    (tmp_path / "damaged" / "tracestitch" / "agent.py").write_text("import no_such_module\n")
+
+    found = examined(
+        elsewhere.python, "app.py", launcher=(elsewhere.python, str(tmp_path / "damaged" / "tracestitch"))
+    )
+
     assert found.names == ["agent-cannot-load"]
-    assert "No module named" in found.texts["agent-cannot-load"]
+    assert "No module named 'no_such_module'" in found.texts["agent-cannot-load"]
 
 
 def test_a_command_that_sets_its_path_anew(elsewhere: Elsewhere) -> None:

@@ -219,6 +219,12 @@ AGENT_CANNOT_LOAD = Condition(
     meaning="the agent cannot be loaded in the command's interpreter",
     remedy="Install it in the app's environment: {python} -m pip install --upgrade tracestitch.",
 )
+AGENT_UNUSABLE = Condition(
+    name="agent-unusable",
+    meaning="the environment's own tracestitch is too old, damaged or lacks what it needs; the one beside it was started",
+    remedy="Renew it there, or remove it: {python} -m pip install --upgrade tracestitch.",
+    is_note=True,
+)
 INTERPRETER_FAILS = Condition(
     name="interpreter-fails",
     meaning="the command's interpreter does not start",
@@ -327,6 +333,7 @@ CONDITIONS = (
         PYTHON_TOO_OLD,
         PTH_MISSING,
         AGENT_CANNOT_LOAD,
+        AGENT_UNUSABLE,
         INTERPRETER_FAILS,
         SITECUSTOMIZE_FAILS,
         STARTED_WITHOUT_AGENT,

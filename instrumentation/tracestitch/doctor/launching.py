@@ -31,6 +31,8 @@ class Interpreter:
     no_site: bool
     hides_path: bool
     why: str
+    # The environment's own agent, where it cannot be loaded and another was started.
+    unusable: str
     sitecustomize: str
     packages: Mapping[str, str]
     pins: tuple[Pin, ...]
@@ -143,6 +145,7 @@ def _interpreter(told: Mapping[str, Any], said: str) -> Interpreter:
         no_site=told["no_site"],
         hides_path=told["isolated"] or told["ignores_environment"],
         why=told["why"],
+        unusable=told.get("unusable", ""),
         sitecustomize=told["sitecustomize"],
         packages=told["packages"],
         pins=tuple(Pin(package=one, wants=other, version=version) for one, other, version in told["pins"]),
@@ -184,6 +187,9 @@ def _of_interpreter(told: Interpreter, found: Program) -> Iterator[Finding]:
         yield met(conditions.ENVIRONMENT_DROPPED, text, what="the assignment of PYTHONPATH")
     elif not told.active:
         yield _why_not_active(told)
+    if told.unusable:
+        text = f"{told.unusable} is no agent that can be loaded; the one beside the app was started instead."
+        yield met(conditions.AGENT_UNUSABLE, printable(text, 400), python=told.python)
     if "Error in sitecustomize" in told.said:
         last = printable(told.said.strip().rpartition("\n")[2])
         text = f"The environment's sitecustomize fails at each start: {last}."
@@ -260,8 +266,9 @@ def _reloads(words: Sequence[str]) -> bool:
 def _works(told: Interpreter, found: Program) -> str:
     version = ".".join(str(part) for part in told.version)
     what = found.rest[0] if found.kind == "python" and found.rest else "the app"
-    has = "tracestitch" in told.packages
-    where = "in its environment" if has else "beside it; nothing is installed in its environment"
+    has = "tracestitch" in told.packages and not told.unusable
+    beside = "beside it" if told.unusable else "beside it; nothing is installed in its environment"
+    where = "in its environment" if has else beside
     shown = os.path.basename(what) if os.path.isabs(what) else what
     return f"{printable(shown, 60)} runs on {told.python} ({version}), and the agent starts in it, {where}."
 

@@ -51,6 +51,19 @@ def _why_not(home):
     return ""
 
 
+def _unusable(agent):
+    # type: (object) -> str
+    """The environment's own agent, where the one beside it had to be started in its place."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - the app may run on any
+        return ""
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec("tracestitch")
+    own = spec.origin if spec is not None else None
+    started = os.path.dirname(os.path.realpath(getattr(agent, "__file__", "") or ""))
+    return own if own and os.path.dirname(os.path.realpath(own)) != started else ""
+
+
 def _logging(settings):
     # type: (str) -> dict[str, object]
     """The levels after Django has configured logging as the project wants it."""
@@ -84,6 +97,7 @@ def look(home, settings):
         "no_site": bool(sys.flags.no_site),
         "active": active,
         "agent_file": getattr(agent, "__file__", "") or "",
+        "unusable": _unusable(agent) if active else "",
         "sitecustomize": getattr(sys.modules.get("sitecustomize"), "__file__", "") or "",
         "modules": sorted(sys.modules),
         "packages": packages,

@@ -26,27 +26,42 @@ def _run_the_users():
 
 def _start_the_agent():
     # type: () -> None
-    import importlib.util
     import sys
 
     if sys.version_info < (3, 11):  # noqa: UP036 - not everywhere does pip choose this interpreter
         return
     try:
-        spec = importlib.util.find_spec("tracestitch")
-        if spec is None or spec.origin is None:  # a folder of that name is not the agent
+        if not _started_the_apps_own():
             _start_the_one_beside()
-        else:
-            from tracestitch.interpreter import start
-
-            start()
     except Exception:
-        # This interpreter has no agent, or one it cannot load: then it is simply not observed.
+        # There is none that this interpreter can load: then it is simply not observed.
         return
+
+
+def _started_the_apps_own():
+    # type: () -> bool
+    """False where the app's environment has no agent, or one that is too old, damaged or without what it needs."""
+    import sys
+
+    before = set(sys.modules)
+    try:
+        from tracestitch.interpreter import start
+
+        start()
+        return True
+    except Exception:
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] in ("tracestitch", "opentelemetry"):
+                del sys.modules[name]
+        # Of an earlier look, by `tracestitch.pth`.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tracestitch"]:
+            del sys.modules[name]
+        return False
 
 
 def _start_the_one_beside():
     # type: () -> None
-    """The app's environment has no agent: the one that this file belongs to stays where it is."""
+    """The app's environment has no agent that works: the one that this file belongs to stays where it is."""
     import importlib.util
     import os
 
