@@ -54,6 +54,12 @@ def store(text: str) -> str:
     return text
 
 
+def switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("it is 'on' or 'off'")
+    return text == "on"
+
+
 def url(text: str) -> str:
     if not text:
         return ""

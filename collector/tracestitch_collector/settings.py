@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -56,6 +57,11 @@ FOREIGN_PREFIXES = (
     "TRACESTITCH_RUN_",
 )
 
+SERVICE_LINK = re.compile(
+    r"TRACESTITCH(_[A-Z0-9_]+)?_(PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?|SERVICE_(HOST|PORT(_\w+)?))"
+)
+"""What Kubernetes and Docker set in containers beside a service that is called tracestitch: nobody's mistake."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -80,6 +86,7 @@ class Settings:
     max_size_bytes: int = 10_000_000_000
     max_log_size_bytes: int = 1_000_000_000
     receivers: int = 1
+    checks: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -255,6 +262,14 @@ TABLE: tuple[Setting, ...] = (
         help="how many processes receive; each keeps a log of its own, and they share --max-log-size",
         metavar="N",
     ),
+    Setting(
+        name="checks",
+        flag="--checks",
+        parse=values.switch,
+        default="on",
+        help="'off' where another collector on the same Elasticsearch evaluates the checks: one does for all",
+        metavar="SWITCH",
+    ),
 )
 
 
@@ -309,7 +324,10 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
     unknown = sorted(
         name
         for name in environment
-        if name.startswith("TRACESTITCH_") and name not in known and not name.startswith(FOREIGN_PREFIXES)
+        if name.startswith("TRACESTITCH_")
+        and name not in known
+        and not name.startswith(FOREIGN_PREFIXES)
+        and not SERVICE_LINK.fullmatch(name)
     )
     if unknown:
         raise BadConfiguration(

@@ -77,12 +77,13 @@ PARTS: Mapping[str, tuple[Program, ...]] = {
 """What each form of the command runs. The reader evaluates the checks itself unless told that it is alone."""
 
 
-def programs(part: str, receivers: int) -> tuple[Program, ...]:
-    """With so many receivers: they accept from one socket, and each has a log of its own."""
-    further = [replace(RECEIVER, name=name) for name in receiver_names(receivers)[1:]]
+def programs(part: str, settings: Settings) -> tuple[Program, ...]:
+    """With several receivers: they accept from one socket, and each has a log of its own."""
+    further = [replace(RECEIVER, name=name) for name in receiver_names(settings.receivers)[1:]]
     return tuple(
         each
         for program in PARTS[part]
+        if settings.checks or program is not CHECKS
         for each in ((program, *further) if program is RECEIVER else (program,))
     )
 
@@ -128,7 +129,7 @@ class Supervisor:
         status = StatusFile(self.settings.data / "status", self._status_name())
         self.children = [
             Child(program=program)
-            for program in programs(self.part, self.settings.receivers)
+            for program in programs(self.part, self.settings)
             if self._is_installed(program)
         ]
         began_s = time.monotonic()

@@ -135,7 +135,8 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except TracestitchError as error:
         sys.stderr.write(f"{error}\n")
         return 78
-    stop_checking = checking.start(store, settings) if evaluates_checks(environment) else lambda: None
+    checks = settings.checks and evaluates_checks(environment)
+    stop_checking = checking.start(store, settings) if checks else lambda: None
     server = uvicorn.Server(server_config(create_app(store, settings)))
     try:
         server.run(sockets=[listener])

@@ -25,7 +25,7 @@ from tracestitch_collector.log import Kind, LogReader, LogWriter
 from tracestitch_collector.settings import PART_VARIABLE, SETTINGS_VARIABLE, Settings
 from tracestitch_collector.status import read_all
 from tracestitch_collector.store.embedded.store import EmbeddedStore
-from tracestitch_collector.supervisor import PARTS
+from tracestitch_collector.supervisor import PARTS, programs
 from tracestitch_dashboard.app import evaluates_checks
 
 SECOND = 10**9
@@ -242,3 +242,8 @@ def test_the_reader_evaluates_only_where_it_runs_beside_the_collector(part: str,
 def test_a_collector_alone_evaluates_in_a_process_of_its_own() -> None:
     assert [program.module for program in PARTS["collector"]].count("tracestitch_collector.checking") == 1
     assert all(program.name != "checks" for part in ("all", "dashboard") for program in PARTS[part])
+
+
+def test_where_another_collector_evaluates_the_checks_this_one_does_not(tmp_path: Path) -> None:
+    running = programs("collector", Settings(data=tmp_path, checks=False))
+    assert [program.name for program in running] == ["receiver", "pipeline"]

@@ -80,6 +80,7 @@ def test_sizes_are_read_with_their_units(text: str, size: int | None) -> None:
         ("public_url", "traces.example.org", "an address is complete"),
         ("host", "http://x", "without scheme or port"),
         ("token", "short", "at least 16"),
+        ("checks", "yes", "--checks is 'yes': it is 'on' or 'off'"),
     ],
 )
 def test_a_bad_value_is_refused_with_the_flag_the_value_and_what_to_do(
@@ -129,6 +130,20 @@ def test_two_equal_ports_are_refused_but_zeros_are_not() -> None:
 def test_an_unknown_variable_is_refused_by_name() -> None:
     with pytest.raises(BadConfiguration, match="TRACESTITCH_RETENTON"):
         build({}, {"TRACESTITCH_RETENTON": "3d"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TRACESTITCH_PORT",
+        "TRACESTITCH_PORT_4318_TCP_ADDR",
+        "TRACESTITCH_SERVICE_HOST",
+        "TRACESTITCH_SERVICE_PORT_OTLP_HTTP",
+        "TRACESTITCH_DASHBOARD_SERVICE_PORT",
+    ],
+)
+def test_what_kubernetes_tells_of_a_service_called_tracestitch_is_no_mistake(name: str) -> None:
+    assert build({}, {name: "tcp://10.0.0.7:4318"}) == build({}, {})
 
 
 def test_the_agents_variables_are_no_mistake() -> None:
