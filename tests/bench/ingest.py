@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.bench import bars, ingest_bars
 from tests.bench.memory import family_cpu_s, family_rss
 from tests.bench.other_requests import RECORDS_PER_REQUEST, JsonRequests, LogRequests
 from tests.bench.spans import SPANS_PER_REQUEST, Requests
@@ -249,8 +250,8 @@ class Visitor:
                 return
 
 
-def print_other_kind(name: str, kind: Kind, python: str, seconds: float) -> None:
-    """How fast a server of its own takes something else than spans in protobuf."""
+def print_other_kind(name: str, kind: Kind, python: str, seconds: float) -> float:
+    """How fast a server of its own takes something else than spans in protobuf: items stored per second."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), python=python) as server:
         before = family_cpu_s(server.process.pid)
         burst = under_load(server, seconds, 0, lambda: None, kind)
@@ -263,6 +264,7 @@ def print_other_kind(name: str, kind: Kind, python: str, seconds: float) -> None
         f"{burst.spans / (burst.seconds + drained):,.0f} stored, {used / burst.spans * 1e6:.2f} s per million, "
         f"{dict(burst.refused) or 'none'} refused"
     )
+    return burst.spans / (burst.seconds + drained)
 
 
 def baseline_us_per_span(python: str) -> tuple[float, float]:
@@ -299,6 +301,7 @@ def main() -> None:
         default=2,
         help="seconds between pages looked at during the first run; 0 for none",
     )
+    parser.add_argument("--write", action="store_true", help="fill in the rows of docs/performance.md")
     options = parser.parse_args()
     parsed_us, decoded_us = baseline_us_per_span(options.python)
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), python=options.python) as server:
@@ -358,8 +361,24 @@ def main() -> None:
         segments = load(Layout(data)).segments
         on_disk, in_segments = sum(each.bytes for each in segments), sum(each.rows for each in segments)
         print(f"disk          {on_disk / in_segments:.0f} bytes per span in {len(segments)} segments")
-    for name, kind in KINDS.items():
-        print_other_kind(name, kind, options.python, options.seconds)
+    others = {
+        name: print_other_kind(name, kind, options.python, options.seconds) for name, kind in KINDS.items()
+    }
+    measured = ingest_bars.bars(
+        ingest_bars.Figures(
+            compiled=ingest_bars.is_compiled(options.python),
+            per_second=burst.spans / (burst.seconds + drained),
+            seconds=burst.seconds,
+            rate=options.rate,
+            visible_s=freshness.seconds,
+            steady_bytes=at_rate,
+            highest_bytes=sum(highest.values()),
+            others_per_second=others,
+        )
+    )
+    print(bars.report(measured))
+    if options.write:
+        bars.record(measured)
 
 
 if __name__ == "__main__":
