@@ -1,4 +1,4 @@
-"""The collector and dashboard that the demo starts, and what it reads from their JSON twins."""
+"""The collector and dashboard that the demo reports to, and what it reads from their JSON twins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,16 @@ class Collector:
     endpoint: str
     """Where the agents send to."""
     dashboard: str
+    token: str = field(default="", repr=False)
 
     def read(self, path: str, **query: str) -> Any:
         """A JSON twin, None where there is none (yet)."""
         address = f"{self.dashboard}{path}"
         if query:
             address += "?" + urllib.parse.urlencode(query)
+        shown = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            with urllib.request.urlopen(address, timeout=30) as answer:
+            with urllib.request.urlopen(urllib.request.Request(address, headers=shown), timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code in (404, 503):

@@ -5,6 +5,7 @@ with `--once` one bounded round that verifies what arrived and exits 0 or 1.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -33,6 +34,8 @@ class Options:
     bare: bool
     place: Place
     rounds: int
+    elsewhere: Collector | None
+    """A Tracestitch that runs already, for which the demo starts none."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +70,11 @@ def _options(arguments: Sequence[str] | None) -> Options:
         help=f"the interpreter of pricing's own environment ({PRICING_PYTHON}); see stack/demo/README.md",
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"requests of each kind ({ROUNDS})")
+    parser.add_argument("--endpoint", help="a collector that runs already; with --dashboard")
+    parser.add_argument("--dashboard", help="its dashboard; TRACESTITCH_TOKEN is the token of both")
     found = parser.parse_args(arguments)
+    if bool(found.endpoint) != bool(found.dashboard):
+        parser.error("--endpoint and --dashboard are given together")
     return Options(
         once=found.once,
         bare=found.bare,
@@ -75,6 +82,12 @@ def _options(arguments: Sequence[str] | None) -> Options:
             data=found.data.absolute(), port_base=found.port_base, pricing_python=found.pricing_python
         ),
         rounds=found.rounds,
+        elsewhere=found.endpoint
+        and Collector(
+            endpoint=found.endpoint,
+            dashboard=found.dashboard.rstrip("/"),
+            token=os.environ.get("TRACESTITCH_TOKEN", ""),
+        ),
     )
 
 
@@ -83,8 +96,10 @@ def _run(options: Options, processes: Processes, screen: Screen) -> int:
         screen.say("Opening the shop …")
         return _bare_round(options, opening.open_shop(options.place, processes, None, screen.say), screen)
     began = time.monotonic()
-    screen.say("Starting Tracestitch …")
-    running = opening.start_tracestitch(options.place, processes)
+    running = options.elsewhere
+    if running is None:
+        screen.say("Starting Tracestitch …")
+        running = opening.start_tracestitch(options.place, processes)
     screen.say("Opening the shop …")
     opened = opening.open_shop(options.place, processes, running, screen.say)
     first = opening.first_trace(opened, running, processes)
