@@ -79,6 +79,7 @@ wheel: $(VENV)/.ready ## dist/*.whl
 lock: $(VENV)/.ready ## pin every dependency with hashes, for every platform, through the index that this machine uses
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --extra demo --constraint requirements/dev.txt pyproject.toml requirements/build.in -o requirements/demo.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra server --constraint requirements/dev.txt pyproject.toml requirements/build.in -o requirements/server.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header requirements/demo-pricing.in -o requirements/demo-pricing.txt
 
 clean: ## remove environments and caches
