@@ -34,12 +34,14 @@ __all__ = [
     "PendingRecord",
     "Record",
     "log_bytes",
+    "segment_starts",
     "trim",
 ]
 
 MIB = 1024 * 1024
 SEGMENT_BYTES = 64 * MIB
 MAX_BYTES = 1024 * MIB
+LEAST_SEGMENTS = 8
 
 _BUFFERS_PER_WRITE = 512  # below every system's IOV_MAX
 
@@ -67,6 +69,11 @@ def log_bytes(folder: Path) -> int:
     return sum(_size(segment.path) for segment in _segments(folder))
 
 
+def segment_starts(folder: Path) -> list[int]:
+    """Positions at which the log may be cut, the first of them where it begins."""
+    return [segment.first for segment in _segments(folder)]
+
+
 def trim(folder: Path, position: int) -> int:
     """Deletes the segments that lie wholly below the position, never the last one. Returns how many."""
     segments = _segments(folder)
@@ -90,7 +97,8 @@ class LogWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._files = files
-        self._segment_bytes = segment_bytes
+        # A log is cut segment by segment: one that is as large as the limit could never be.
+        self._segment_bytes = min(segment_bytes, max(1, max_bytes // LEAST_SEGMENTS))
         self._max_bytes = max_bytes
         self._lock = _lock(folder)
         self._file = -1

@@ -54,6 +54,10 @@ def store(text: str) -> str:
     return text
 
 
+def second_store(text: str) -> str:
+    return store(text) if text else ""
+
+
 def switch(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError("it is 'on' or 'off'")

@@ -73,6 +73,8 @@ class Settings:
     otlp_grpc_port: int = 4317
     dashboard_port: int = 4380
     store: str = "embedded"
+    also: str = ""
+    """A second store that is written as well; empty for none."""
     elasticsearch_url: str = field(default="", repr=False)
     """May hold a password."""
     elasticsearch_api_key: str = field(default="", repr=False)
@@ -177,6 +179,14 @@ TABLE: tuple[Setting, ...] = (
         parse=values.store,
         default="embedded",
         help="where telemetry is kept: 'embedded' in the data folder, or 'elasticsearch'",
+        metavar="STORE",
+    ),
+    Setting(
+        name="also",
+        flag="--also",
+        parse=values.second_store,
+        default="",
+        help="a second store that is written as well, at its own pace; for moving over",
         metavar="STORE",
     ),
     Setting(
@@ -337,9 +347,12 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
 
 
 def _check(settings: Settings) -> None:
-    if settings.store == "elasticsearch" and not settings.elasticsearch_url:
+    if settings.also == settings.store:
+        raise BadConfiguration(f"--also {settings.also} names the same store as --store: leave it out")
+    if "elasticsearch" in (settings.store, settings.also) and not settings.elasticsearch_url:
+        flag = "--store" if settings.store == "elasticsearch" else "--also"
         raise BadConfiguration(
-            "--store elasticsearch needs --elasticsearch-url, such as http://127.0.0.1:9200"
+            f"{flag} elasticsearch needs --elasticsearch-url, such as http://127.0.0.1:9200"
         )
     if not settings.token and not is_loopback(settings.host):
         raise BadConfiguration(

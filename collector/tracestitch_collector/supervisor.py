@@ -66,12 +66,13 @@ class Program:
 
 RECEIVER = Program(name="receiver", module="tracestitch_collector.receiver", socket="otlp_http")
 PIPELINE = Program(name="pipeline", module="tracestitch_collector.pipeline", unix_socket="run/metrics.sock")
+SECOND = Program(name="pipeline-also", module="tracestitch_collector.second")
 CHECKS = Program(name="checks", module="tracestitch_collector.checking")
 READER = Program(name="reader", module="tracestitch_dashboard.app", socket="dashboard")
 
 PARTS: Mapping[str, tuple[Program, ...]] = {
-    "all": (RECEIVER, PIPELINE, READER),
-    "collector": (RECEIVER, PIPELINE, CHECKS),
+    "all": (RECEIVER, PIPELINE, SECOND, READER),
+    "collector": (RECEIVER, PIPELINE, SECOND, CHECKS),
     "dashboard": (READER,),
 }
 """What each form of the command runs. The reader evaluates the checks itself unless told that it is alone."""
@@ -83,7 +84,7 @@ def programs(part: str, settings: Settings) -> tuple[Program, ...]:
     return tuple(
         each
         for program in PARTS[part]
-        if settings.checks or program is not CHECKS
+        if (settings.checks or program is not CHECKS) and (settings.also or program is not SECOND)
         for each in ((program, *further) if program is RECEIVER else (program,))
     )
 

@@ -27,10 +27,19 @@ RETRY_S = 1.0
 
 
 class Durability:
-    def __init__(self, *, store: Store, intake: Intake, tally: Tally) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        intake: Intake,
+        tally: Tally,
+        trimmable: Callable[[Offsets], Offsets] | None = None,
+    ) -> None:
+        """`trimmable` says how much of the logs may go once the store has so much."""
         self._store = store
         self._intake = intake
         self._tally = tally
+        self._trimmable = trimmable or (lambda covered: covered)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._running: Future[None] | None = None
         self._rows = self._bytes = 0
@@ -92,7 +101,7 @@ class Durability:
 
     def _make_durable(self, work: Callable[[], Offsets]) -> None:
         self._intake.make_durable()
-        self._intake.trim(work())
+        self._intake.trim(self._trimmable(work()))
 
     def _wait(self, stop: threading.Event) -> None:
         while self._running is not None and not self._running.done() and not stop.is_set():

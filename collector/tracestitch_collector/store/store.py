@@ -40,6 +40,8 @@ class Rejected:
     signal: Literal["traces", "logs", "findings"]
     reason: str
     document: str
+    identity: str = ""
+    """Where the store would have put it: with it the same item can be given to the store once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

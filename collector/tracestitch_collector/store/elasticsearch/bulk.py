@@ -165,4 +165,9 @@ def _without_refused(action: Action, reason: str) -> Action | None:
 
 
 def rejection(action: Action, reason: str) -> Rejected:
-    return Rejected(signal=action.signal, reason=reason, document=action.document.decode(errors="replace"))
+    return Rejected(
+        signal=action.signal,
+        reason=reason,
+        document=action.document.decode(errors="replace"),
+        identity=action.line.decode(),
+    )

@@ -14,7 +14,7 @@ from tracestitch_collector.model import Trace
 from tracestitch_collector.store.elasticsearch.bulk import Bulk
 from tracestitch_collector.store.elasticsearch.client import answering, connect
 from tracestitch_collector.store.elasticsearch.dependencies import read_dependencies
-from tracestitch_collector.store.elasticsearch.documents import log_actions, span_actions
+from tracestitch_collector.store.elasticsearch.documents import Action, log_actions, span_actions
 from tracestitch_collector.store.elasticsearch.findings import finding_actions, read_findings
 from tracestitch_collector.store.elasticsearch.inventories import read_inventories
 from tracestitch_collector.store.elasticsearch.log_search import search_logs
@@ -95,6 +95,19 @@ class ElasticsearchStore:
             itertools.chain(span_actions(batch.spans, self._router), log_actions(batch.logs, self._router))
         )
         findings = self._findings.send(finding_actions(batch.findings, self._settings.findings_index))
+        return (*telemetry.rejected, *findings.rejected)
+
+    def resend(self, letters: Sequence[Rejected]) -> tuple[Rejected, ...]:
+        """Gives what was rejected before to Elasticsearch once more, under the same identity, so that nothing is
+        there twice. Returns what is rejected still; raises `Unavailable`."""
+        self._refuse_unless_writing()
+        self._prepare()
+        actions = [
+            Action(signal=letter.signal, line=letter.identity.encode(), document=letter.document.encode())
+            for letter in letters
+        ]
+        telemetry = self._streams.send(action for action in actions if action.signal != "findings")
+        findings = self._findings.send(action for action in actions if action.signal == "findings")
         return (*telemetry.rejected, *findings.rejected)
 
     def _prepare(self) -> None:

@@ -1,0 +1,95 @@
+"""The process that writes a second store (`--also`) from the same logs as the pipeline, at its own pace and with its
+own place in them. It counts nothing for Prometheus and trims no log: the pipeline does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+import pyarrow as pa
+
+from tracestitch_collector.errors import BadConfiguration
+from tracestitch_collector.outputs.app_metrics import AppMetrics
+from tracestitch_collector.outputs.progress import PipelineMetrics
+from tracestitch_collector.pipeline import Pipeline, opened
+from tracestitch_collector.process import presence
+from tracestitch_collector.process.dead_letters import DeadLetters
+from tracestitch_collector.process.intake import SEEN_NS, Intake
+from tracestitch_collector.process.tally import Tally
+from tracestitch_collector.settings import Settings
+from tracestitch_collector.status import StatusFile
+from tracestitch_collector.store.open import open_named
+from tracestitch_collector.store.store import Offsets, Store
+
+logger = logging.getLogger(__name__)
+
+NAME = "pipeline-also"
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    tally = Tally(PipelineMetrics(), store_away=f"The second store, {settings.also}, takes no data")
+    status = threading.Thread(
+        target=StatusFile(settings.data / "status", NAME).keep_writing,
+        args=(tally.report, stop),
+        name="status",
+    )
+    status.start()
+    try:
+        store = opened(lambda: open_named(settings.also, settings, write=True), tally, stop)
+        if store is not None:
+            if settings.also == "elasticsearch":
+                presence.begin(store, tally, stop)
+            _run_with(settings, store, tally, stop)
+    finally:
+        stop.set()
+        status.join()
+
+
+def _run_with(settings: Settings, store: Store, tally: Tally, stop: threading.Event) -> None:
+    now_ns = time.time_ns()
+    try:
+        Pipeline(
+            intake=Intake(
+                settings.data / "log", store.covered(), store.recent_digests(now_ns - SEEN_NS), now_ns
+            ),
+            store=store,
+            observe=_count_nothing,
+            apps=AppMetrics(),
+            dead_letters=DeadLetters(settings.data / "deadletter", keeps_requests=False),
+            tally=tally,
+            stop=stop,
+            trimmable=_nothing_goes,
+        ).run()
+    finally:
+        store.close()
+
+
+def _count_nothing(spans: pa.Table, logs: pa.Table, findings: pa.Table) -> None:
+    """The pipeline counts them."""
+
+
+def _nothing_goes(covered: Offsets) -> Offsets:
+    """The pipeline alone knows what both stores have."""
+    return dict.fromkeys(covered, 0)
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="tracestitch second store: %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(Settings.from_environment(os.environ), stop)
+    except BadConfiguration as error:
+        logger.critical("%s", error)
+        return 78
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
