@@ -8,20 +8,21 @@ from pathlib import Path
 
 def family_rss(pid: int) -> dict[str, int]:
     """Resident bytes of the process and its descendants, by what they run."""
-    return {_program(member): _rss(member) for member in _family(pid)}
+    return {_program(member): _rss(member) for member in family(pid)}
 
 
 def family_cpu_s(pid: int) -> dict[str, float]:
     """Seconds of processor time that each of them has used."""
-    return {_program(member): _cpu_s(member) for member in _family(pid)}
+    return {_program(member): _cpu_s(member) for member in family(pid)}
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """The process and its descendants."""
     parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdecimal()}
-    family = {pid}
-    while grown := {child for child, parent in parents.items() if parent in family} - family:
-        family |= grown
-    return sorted(family)
+    found = {pid}
+    while grown := {child for child, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return sorted(found)
 
 
 def _cpu_s(pid: int) -> float:
