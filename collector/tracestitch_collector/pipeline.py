@@ -16,11 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
+from prometheus_client.registry import Collector
 
 from tracestitch_collector.columns import FINDINGS
 from tracestitch_collector.decode.decoder import Decoded, Decoder, Request, findings_table
 from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.log import Kind
+from tracestitch_collector.outputs.app_metrics import AppMetrics
 from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
 from tracestitch_collector.outputs.prometheus import Aggregator, serve
 from tracestitch_collector.process import presence
@@ -66,6 +68,7 @@ class Pipeline:
         intake: Intake,
         store: Store,
         observe: Callable[[pa.Table, pa.Table, pa.Table], None],
+        apps: AppMetrics,
         dead_letters: DeadLetters,
         tally: Tally,
         stop: threading.Event,
@@ -74,6 +77,7 @@ class Pipeline:
         self._intake = intake
         self._store = store
         self._observe = observe
+        self._apps = apps
         self._dead_letters = dead_letters
         self._tally = tally
         self._stop = stop
@@ -189,6 +193,19 @@ class Pipeline:
             logger.exception("a batch could not be counted in the metrics")
             self._tally.problem("metrics", f"a batch could not be counted in the metrics: {error!r}")
 
+    def _expose(self, portion: Portion) -> None:
+        """Metrics of apps go to Prometheus alone."""
+        try:
+            points, undecodable = self._apps.observe(portion.requests.get(Kind.METRICS, ()))
+        except Exception as error:
+            logger.exception("metrics of apps could not be exposed")
+            self._tally.problem("app metrics", f"metrics of apps could not be exposed: {error!r}")
+            return
+        self._set_aside(Kind.METRICS, Decoded(table=pa.table({}), undecodable=undecodable))
+        self._tally.exposed(points)
+        for reason, count in self._apps.take_left_out().items():
+            self._tally.left_out("metrics", reason, count)
+
     def _persistently(self, output: Output, batch: Batch) -> bool:
         """Tries until it works; False when the process is to end first."""
         name, pause_s = output.name, 0.1
@@ -229,7 +246,7 @@ class Pipeline:
         self._tally.duplicates(portion.duplicates)
         for what, count in oddities(batch.spans).items():
             self._tally.odd("traces", what, count)
-        self._tally.left_out("metrics", "not stored", len(portion.requests.get(Kind.METRICS, ())))
+        self._expose(portion)
         self._durability.note(len(batch.spans) + len(batch.logs) + len(batch.findings), portion.size)
         self._tally.backlog(self._intake.backlog_bytes())
         if self._dead_letters.discarded:
@@ -266,13 +283,14 @@ def run(settings: Settings, stop: threading.Event) -> None:
     )
     status.start()
     aggregator = Aggregator(public_url=settings.public_url, version=version("tracestitch"))
-    end_exposition = _exposition(aggregator, settings.data / "run" / "metrics.sock", metrics, tally)
+    apps = AppMetrics()
+    end_exposition = _exposition((aggregator, metrics, apps), settings.data / "run" / "metrics.sock", tally)
     try:
         store = opened(settings, tally, stop)
         if store is not None:
             if settings.store == "elasticsearch":
                 presence.begin(store, tally, stop)
-            _run_with(settings, store, aggregator, tally, stop)
+            _run_with(settings, store, aggregator, apps, tally, stop)
     finally:
         stop.set()
         end_exposition()
@@ -280,7 +298,12 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 def _run_with(
-    settings: Settings, store: Store, aggregator: Aggregator, tally: Tally, stop: threading.Event
+    settings: Settings,
+    store: Store,
+    aggregator: Aggregator,
+    apps: AppMetrics,
+    tally: Tally,
+    stop: threading.Event,
 ) -> None:
     now_ns = time.time_ns()
     try:
@@ -291,6 +314,7 @@ def _run_with(
             ),
             store=store,
             observe=aggregator.observe,
+            apps=apps,
             dead_letters=DeadLetters(settings.data / "deadletter"),
             tally=tally,
             stop=stop,
@@ -309,11 +333,9 @@ def _restore(aggregator: Aggregator, store: Store, tally: Tally) -> None:
         )
 
 
-def _exposition(
-    aggregator: Aggregator, path: Path, metrics: PipelineMetrics, tally: Tally
-) -> Callable[[], None]:
+def _exposition(collectors: Sequence[Collector], path: Path, tally: Tally) -> Callable[[], None]:
     try:
-        return serve(aggregator, path, metrics)
+        return serve(path, *collectors)
     except OSError as error:  # a path too long for a socket must not stop the pipeline
         tally.problem("exposition", f"metrics cannot be served on {path}: {error}; choose a shorter --data")
         return lambda: None

@@ -177,7 +177,7 @@ class Receiver:
             facts={
                 "OTLP/HTTP": f"{self._settings.host}:{self.http_port}",
                 "OTLP/gRPC": f"{self._settings.host}:{self.grpc_port}",
-                "metrics": "accepted and counted as dropped: this version stores traces and logs",
+                "metrics": "exposed at /metrics for Prometheus, not stored",
             },
             problems=tuple(filter(None, problems)),
             alarms={"The collector refuses data": trouble} if trouble else {},

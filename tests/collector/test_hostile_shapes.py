@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.otlp import otlp_span, trace_request
 from tracestitch_collector.log import Kind, LogWriter, PendingRecord
+from tracestitch_collector.outputs.app_metrics import AppMetrics
 from tracestitch_collector.outputs.progress import PipelineMetrics
 from tracestitch_collector.pipeline import Pipeline
 from tracestitch_collector.process.dead_letters import DeadLetters
@@ -39,6 +40,7 @@ class Bench:
             intake=Intake(data / "log", {}, (), NOW_NS),
             store=self.store,
             observe=lambda *_: None,
+            apps=AppMetrics(),
             dead_letters=DeadLetters(data / "deadletter"),
             tally=self._tally,
             stop=threading.Event(),

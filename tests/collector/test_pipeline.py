@@ -17,6 +17,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Gauge,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+)
 
 from tests.support.otlp import log_request, otlp_log, otlp_span, trace_request
 from tests.support.server import eventually
@@ -24,6 +32,7 @@ from tests.support.telemetry import ALWAYS, BASE_NS, TRACE_ID, finding
 from tracestitch_collector.checks import finding as findings
 from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.log import Kind, LogWriter, PendingRecord
+from tracestitch_collector.outputs.app_metrics import AppMetrics
 from tracestitch_collector.outputs.progress import PipelineMetrics
 from tracestitch_collector.pipeline import Pipeline
 from tracestitch_collector.process import durability
@@ -66,6 +75,7 @@ class Bench:
         self.stop = threading.Event()
         self.seen: list[pa.Table] = []
         self.store = EmbeddedStore(data, write=True, clock=lambda: NOW_NS)
+        self.apps = AppMetrics()
         self.pipeline = self.fresh(self.store)
 
     def fresh(self, store: Store) -> Pipeline:
@@ -74,6 +84,7 @@ class Bench:
             intake=Intake(self.data / "log", store.covered(), digests, NOW_NS),
             store=store,
             observe=lambda spans, logs, findings: self.seen.append(spans),
+            apps=self.apps,
             dead_letters=DeadLetters(self.data / "deadletter"),
             tally=self.tally,
             stop=self.stop,
@@ -175,10 +186,17 @@ def test_a_log_that_appears_later_is_taken_up(bench: Bench) -> None:
     assert set(bench.store.covered()) == {"receiver", "checks"}
 
 
-def test_metrics_are_counted_as_not_stored(bench: Bench) -> None:
-    bench.logs.append([record(Kind.METRICS, b"")])
+def test_metrics_of_apps_are_exposed_and_leave_no_row(bench: Bench) -> None:
+    point = NumberDataPoint(as_double=4, time_unix_nano=NOW_NS)
+    metrics = [Metric(name="depth", gauge=Gauge(data_points=[point]))]
+    group = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=metrics)])
+    body = ExportMetricsServiceRequest(resource_metrics=[group]).SerializeToString()
+    bench.logs.append([record(Kind.METRICS, body), record(Kind.METRICS, b"\x0a\x7f")])
     bench.run()
-    assert bench.counter('tracestitch_pipeline_dropped_total{signal="metrics",reason="not stored"}') == 1
+    lines = {s.name: s.value for metric in bench.apps.collect() for s in metric.samples}
+    assert lines["depth"] == 4
+    assert bench.counter('tracestitch_output_sent_total{output="prometheus",signal="metrics"}') == 1
+    assert bench.counter('tracestitch_pipeline_dropped_total{signal="metrics",reason="undecodable"}') == 1
     assert bench.store.covered() == {"receiver": bench.logs.position}
 
 

@@ -383,7 +383,7 @@ def get(socket_path: Path, path: str, accept: str) -> tuple[int, str, bytes]:
 def test_the_exposition_negotiates_openmetrics_over_a_unix_socket(full: Aggregator, tmp_path: Path) -> None:
     path = tmp_path / "run" / "metrics.sock"
     for _ in range(2):  # the second time over the socket file of the first
-        stop = serve(full, path, PipelineMetrics())
+        stop = serve(path, full, PipelineMetrics())
         status, content_type, plain = get(path, "/metrics", "*/*")
         assert (status, content_type.partition(";")[0]) == (200, "text/plain")
         assert b"trace_id" not in plain
@@ -407,7 +407,7 @@ def test_promtool_finds_nothing_to_say_about_the_exposition(full: Aggregator, tm
     progress.lag(0.2)
     progress.backlog_bytes(100)
     progress.queue_bytes("store", 100)
-    stop = serve(full, tmp_path / "metrics.sock", progress)
+    stop = serve(tmp_path / "metrics.sock", full, progress)
     _, _, body = get(tmp_path / "metrics.sock", "/metrics", "text/plain")
     stop()
     assert b"tracestitch_output_dead_letter_total" in body

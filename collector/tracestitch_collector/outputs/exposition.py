@@ -19,11 +19,11 @@ from tracestitch_collector.sockets import unix_path
 logger = logging.getLogger(__name__)
 
 
-def serve(aggregator: Collector, socket_path: Path, *further: Collector) -> Callable[[], None]:
+def serve(socket_path: Path, *collectors: Collector) -> Callable[[], None]:
     """Answer `GET /metrics` on the socket from a thread of its own; a socket left by a dead process is
     replaced. Returns the function that stops it and removes the socket."""
     registry = CollectorRegistry()
-    for collector in (aggregator, *further):
+    for collector in collectors:
         registry.register(collector)
     socket_path.unlink(missing_ok=True)
     socket_path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,12 @@ class Tally:
             self._metrics.sent("store", signal, count)
             self._add("tracestitch_output_sent_total", count, output="store", signal=signal)
 
+    def exposed(self, points: int) -> None:
+        """Points of apps' metrics that a scrape shows."""
+        if points:
+            self._metrics.sent("prometheus", "metrics", points)
+            self._add("tracestitch_output_sent_total", points, output="prometheus", signal="metrics")
+
     def failed(self, output: str, signal: Signal) -> None:
         """An attempt that failed and is made again: nothing is lost, so no items are counted."""
         self._metrics.failed(output, signal, 1)

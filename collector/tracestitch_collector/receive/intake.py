@@ -28,7 +28,7 @@ from tracestitch_collector.receive.limits import (
     check_json,
     inflate,
 )
-from tracestitch_collector.receive.shapes import METRICS, Signal
+from tracestitch_collector.receive.shapes import Signal
 from tracestitch_collector.receive.wire import Census, Inspector, without
 
 
@@ -89,7 +89,7 @@ class Intake:
             content = without(content, census.rejected)
         kept = census.items - len(census.rejected)
         record = None
-        if kept and signal is not METRICS:
+        if kept:
             record = PendingRecord(
                 kind=signal.kind,
                 body=body if as_received else content,
@@ -125,8 +125,6 @@ class Intake:
             self._counters.dropped.labels(name, reason).inc(count)
         if prepared.dropped_values:
             self._counters.dropped.labels(name, "value out of range").inc(prepared.dropped_values)
-        if prepared.signal is METRICS and census.items:
-            self._counters.dropped.labels(name, "not stored").inc(census.items)
         return prepared.answer
 
     def refuse(self, signal_name: str, transport: str, error: RefusedError) -> None:
