@@ -30,11 +30,12 @@ from tracestitch_collector.process.dead_letters import DeadLetters
 from tracestitch_collector.process.durability import Durability
 from tracestitch_collector.process.intake import MAX_RECORDS, SEEN_NS, Intake, Portion
 from tracestitch_collector.process.oddities import oddities
+from tracestitch_collector.process.second_store import SHARE, SecondStore
 from tracestitch_collector.process.tally import Tally
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import StatusFile
-from tracestitch_collector.store.open import open_store
-from tracestitch_collector.store.store import Batch, Store
+from tracestitch_collector.store.open import covered_by, open_store
+from tracestitch_collector.store.store import Batch, Offsets, Store
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Pipeline:
         tally: Tally,
         stop: threading.Event,
         clock: Callable[[], int] = time.time_ns,
+        trimmable: Callable[[Offsets], Offsets] | None = None,
     ) -> None:
         self._intake = intake
         self._store = store
@@ -89,7 +91,7 @@ class Pipeline:
         """Requests of the portion under way that were set aside, which may be come upon again."""
         self._failing: set[str] = set()
         """Outputs that do not take data now."""
-        self._durability = Durability(store=store, intake=intake, tally=tally)
+        self._durability = Durability(store=store, intake=intake, tally=tally, trimmable=trimmable)
         # Where each batch goes, in order: the store is the place of truth, so it comes first.
         self._outputs: Sequence[Output] = (
             Output("store", self._to_store),
@@ -258,12 +260,12 @@ class Pipeline:
             self._tally.fact("damaged places in the log", f"{damaged}; {text}")
 
 
-def opened(settings: Settings, tally: Tally, stop: threading.Event) -> Store | None:
+def opened(open_it: Callable[[], Store], tally: Tally, stop: threading.Event) -> Store | None:
     """The store, as soon as it is there; None when the process is to end first."""
     said = False
     while True:
         try:
-            return open_store(settings, write=True)
+            return open_it()
         except Unavailable as error:
             tally.problem("store", f"the store cannot be opened: {error}")
             if not said:
@@ -286,7 +288,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     apps = AppMetrics()
     end_exposition = _exposition((aggregator, metrics, apps), settings.data / "run" / "metrics.sock", tally)
     try:
-        store = opened(settings, tally, stop)
+        store = opened(lambda: open_store(settings, write=True), tally, stop)
         if store is not None:
             if settings.store == "elasticsearch":
                 presence.begin(store, tally, stop)
@@ -318,9 +320,25 @@ def _run_with(
             dead_letters=DeadLetters(settings.data / "deadletter"),
             tally=tally,
             stop=stop,
+            trimmable=_second_store(settings, tally),
         ).run()
     finally:
         store.close()
+
+
+def _second_store(settings: Settings, tally: Tally) -> Callable[[Offsets], Offsets] | None:
+    """The log is cut no further than the store beside this one is, within limits."""
+    if not settings.also:
+        return None
+    return SecondStore(
+        first=settings.store,
+        name=settings.also,
+        data=settings.data,
+        covered=lambda: covered_by(settings.also, settings.data),
+        clock=time.time_ns,
+        limit_bytes=SHARE * settings.max_log_size_bytes / settings.receivers,
+        tally=tally,
+    ).trimmable
 
 
 def _restore(aggregator: Aggregator, store: Store, tally: Tally) -> None:

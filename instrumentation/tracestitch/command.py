@@ -25,7 +25,8 @@ Tracestitch: one request seen across Django and Flask services, with its pitfall
 
 usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COMMAND…
        tracestitch doctor [-- COMMAND…]
-       tracestitch serve | check | trace | traces | logs | findings | services | store | elasticsearch …
+       tracestitch serve | check | trace | traces | logs | findings | services | store …
+       tracestitch elasticsearch | copy | deadletter …
        tracestitch --version
 
   run             starts any Python command with the agent (part of the base install)
@@ -36,6 +37,8 @@ usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COM
                   the dashboard's answers in a terminal
   store           verifies the embedded store's files, says what takes the room, merges them
   elasticsearch   installs index templates in Elasticsearch
+  copy            moves telemetry from one store to the other
+  deadletter      what could not be stored and why, and giving it to the store once more
 
 `tracestitch COMMAND --help` tells the rest. All but `run` and `doctor` need: pip install 'tracestitch[server]'
 

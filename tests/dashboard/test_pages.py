@@ -16,8 +16,10 @@ from tests.support.memory_store import MemoryStore
 from tests.support.traces import TraceBuilder
 from tracestitch_collector.checks.finding import from_json
 from tracestitch_collector.plain import log_from_json, span_from_json, summary_from_json
+from tracestitch_collector.process.dead_letters import FOLDER, DeadLetters
 from tracestitch_collector.security import HEADERS
 from tracestitch_collector.status import Report, StatusFile
+from tracestitch_collector.store.store import Rejected
 from tracestitch_dashboard.app import STATIC
 from tracestitch_dashboard.pages import PAGES
 
@@ -189,6 +191,20 @@ def test_status_shows_every_loss_and_problem(client: TestClient, tmp_path: Path)
     for part in ("too large", "not stored", "The disk is full", "tracestitch_receiver_accepted_total"):
         assert part in page
     assert client.get("/index.json").json()["lost"] == 3
+
+
+def test_status_shows_what_was_set_aside_and_how_to_try_it_again(client: TestClient, tmp_path: Path) -> None:
+    assert "Set aside" not in client.get("/status").text
+    reason = "document_parsing_exception: <b>no</b> text under [attributes.user]"
+    DeadLetters(tmp_path / FOLDER).put_rejected(
+        [Rejected(signal="logs", reason=reason, document="{}", identity="here")], example_shop.NOW_NS
+    )
+    (letter,) = client.get("/status.json").json()["dead_letters"]
+    assert (letter["signal"], letter["reason"], letter["whole_request"]) == ("logs", reason, False)
+    page = client.get("/status").text
+    assert letter["id"] in page
+    assert "&lt;b&gt;no&lt;/b&gt; text under" in page
+    assert "tracestitch deadletter replay" in page
 
 
 def test_a_silent_process_is_a_problem(client: TestClient, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from tracestitch_collector.decode.decoder import Undecodable
 from tracestitch_collector.log import Kind
 from tracestitch_collector.store.store import Rejected
 
+FOLDER = "deadletter"
+"""In the data folder."""
 MAX_BYTES = 100_000_000
 INDEX = "letters.ndjson"
 LOCK = "lock"
@@ -56,48 +58,55 @@ class DeadLetters:
     def put_request(self, kind: Kind, letter: Undecodable) -> None:
         if not self._keeps_requests:
             return
+        self._look_for_room()
         request = letter.request
         name = f"{request.received_ns}-{request.digest.hex()}.{kind.name.lower()}"
         line = {"signal": kind.name.lower(), "reason": letter.reason, "received_ns": request.received_ns}
-        if self._has_room(len(request.body)):
-            self._append([{**line, "file": name}], name, request.body)
+        text = _text({**line, "file": name})
+        if self._has_room(len(text) + len(request.body)):
+            self._append([text], name, request.body)
 
     def put_rejected(self, letters: Iterable[Rejected], now_ns: int) -> None:
-        lines = [
-            {
-                "signal": letter.signal,
-                "reason": letter.reason,
-                "rejected_ns": now_ns,
-                "document": letter.document,
-                "identity": letter.identity,
-            }
-            for letter in letters
-            if self._has_room(len(letter.document))
-        ]
-        if lines:
-            self._append(lines)
+        self._look_for_room()
+        texts = [_text({**_told(letter), "rejected_ns": now_ns}) for letter in letters]
+        if kept := [text for text in texts if self._has_room(len(text))]:
+            self._append(kept)
 
     def _has_room(self, size: int) -> bool:
-        if self._bytes + size > self._max_bytes:
-            self._bytes = _size(self._folder)  # somebody may have taken letters out
         if self._bytes + size > self._max_bytes:
             self.discarded += 1
             return False
         self._bytes += size
         return True
 
-    def _append(self, lines: list[dict[str, object]], name: str = "", body: bytes = b"") -> None:
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        self._bytes += len(text)
+    def _look_for_room(self) -> None:
+        """Somebody may have taken letters out."""
+        if self.discarded:
+            self._bytes = _size(self._folder)
+
+    def _append(self, lines: list[str], name: str = "", body: bytes = b"") -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with _locked(self._folder):
                 if name:
                     (self._folder / name).write_bytes(body)
                 with (self._folder / INDEX).open("a") as file:
-                    file.write(text)
+                    file.writelines(lines)
         except OSError:  # a full disk must not keep the rest from being stored
             self.discarded += len(lines)
+
+
+def _text(line: Mapping[str, object]) -> str:
+    return json.dumps(line) + "\n"
+
+
+def _told(letter: Rejected) -> dict[str, object]:
+    return {
+        "signal": letter.signal,
+        "reason": letter.reason,
+        "document": letter.document,
+        "identity": letter.identity,
+    }
 
 
 def read_letters(folder: Path) -> list[Letter]:

@@ -24,13 +24,16 @@ class _Key:
 class Tally:
     """Safe to use from several threads."""
 
-    def __init__(self, metrics: PipelineMetrics) -> None:
+    def __init__(self, metrics: PipelineMetrics, *, store_away: str = STORE_AWAY) -> None:
         self._metrics = metrics
+        self._store_away = store_away
+        """The headline while the store takes no data."""
         self._lock = threading.Lock()
         self._counts: Counter[_Key] = Counter()
         self._gauges: dict[str, float] = {}
         self._facts: dict[str, str] = {}
         self._problems: dict[str, str] = {}
+        self._alarms: dict[str, str] = {}
 
     def stored(self, signal: Signal, count: int) -> None:
         if count:
@@ -83,6 +86,11 @@ class Tally:
         self._metrics.backlog_bytes(count)
         self._gauge("tracestitch_pipeline_backlog_bytes", count)
 
+    def queue(self, output: str, count: int) -> None:
+        """Bytes of the log that wait for an output which goes at its own pace."""
+        self._metrics.queue_bytes(output, count)
+        self._gauge(f'tracestitch_output_queue_bytes{{output="{output}"}}', count)
+
     def fact(self, label: str, text: str) -> None:
         with self._lock:
             self._facts[label] = text
@@ -95,6 +103,14 @@ class Tally:
                 self._facts["last problem"] = text
             else:
                 self._problems.pop(about, None)
+
+    def alarm(self, headline: str, why: str) -> None:
+        """What everyone must know while it lasts; an empty text when it is over."""
+        with self._lock:
+            if why:
+                self._alarms[headline] = why
+            else:
+                self._alarms.pop(headline, None)
 
     def report(self) -> Report:
         with self._lock:
@@ -109,9 +125,14 @@ class Tally:
                 counters=counters,
                 facts=dict(self._facts),
                 problems=tuple(self._problems.values()),
-                alarms={STORE_AWAY: f"{away[0].rstrip('.')}; what arrives is kept in the log"}
-                if away
-                else {},
+                alarms={
+                    **self._alarms,
+                    **(
+                        {self._store_away: f"{away[0].rstrip('.')}; what arrives is kept in the log"}
+                        if away
+                        else {}
+                    ),
+                },
             )
 
     def _add(self, name: str, count: int, **labels: str) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 from tracestitch_collector import status
 from tracestitch_collector.errors import Unavailable
+from tracestitch_collector.process.dead_letters import FOLDER, Letter, newest_letters
 from tracestitch_collector.status import ProcessStatus
 from tracestitch_collector.store.store import Arrival, StoreStats
 from tracestitch_dashboard import figures
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.losses import Loss, losses_of
 from tracestitch_dashboard.page import Page
+
+SHOWN_LETTERS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,8 @@ class Status:
     """Processes that say nothing any more."""
     losses: tuple[Loss, ...]
     """Everything that was refused, dropped, truncated or rejected."""
+    letters: tuple[Letter, ...]
+    """The newest of what was set aside, as far as it lies here."""
     problems: tuple[tuple[str, str], ...]
     """Process and what is wrong, in words."""
     settings: tuple[tuple[str, str], ...]
@@ -40,6 +45,7 @@ def load(ask: Ask) -> Status:
         processes=processes,
         stale=frozenset(each.process for each in processes if each.is_stale(ask.now_ns)),
         losses=losses_of(processes),
+        letters=tuple(newest_letters(settings.data / FOLDER)[:SHOWN_LETTERS]),
         problems=(*_of_store(away), *_of_processes(processes, ask.now_ns)),
         settings=(
             ("store", settings.store),
@@ -96,6 +102,16 @@ def to_document(page: Status) -> dict[str, Any]:
                 "count": loss.count,
             }
             for loss in page.losses
+        ],
+        "dead_letters": [
+            {
+                "id": letter.id,
+                "signal": letter.signal,
+                "time_ns": letter.time_ns,
+                "reason": letter.reason,
+                "whole_request": bool(letter.file),
+            }
+            for letter in page.letters
         ],
         "problems": [{"process": process, "text": text} for process, text in page.problems],
         "processes": [
