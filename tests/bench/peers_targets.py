@@ -37,9 +37,10 @@ class Target:
     process: subprocess.Popen[bytes] = field(init=False)
     otlp: str = field(init=False)
     query: str = field(init=False)
+    started_s: float = field(init=False, default=0.0)
+    """From its start until it answered a question."""
 
-    def start(self) -> float:
-        """Seconds until it answers a question."""
+    def start(self) -> None:
         begin = time.perf_counter()
         if self.name == OURS:
             server = start(self.folder, python=self.python)
@@ -51,7 +52,7 @@ class Target:
             if time.perf_counter() - begin > PATIENCE_S or self.process.poll() is not None:
                 raise SystemExit(f"{self.name} does not answer; its last words: {self.last_words()}")
             time.sleep(0.02)
-        return time.perf_counter() - begin
+        self.started_s = time.perf_counter() - begin
 
     def _start_jaeger(self) -> None:
         ports = [free_port() for _ in range(4)]
