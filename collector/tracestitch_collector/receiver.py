@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.log import LogWriter, PendingRecord
 from tracestitch_collector.receive import grpc as grpc_receiver
+from tracestitch_collector.receive.alerts import Alerts
 from tracestitch_collector.receive.committer import Committer
 from tracestitch_collector.receive.counters import Counters
 from tracestitch_collector.receive.exposition import exposed
@@ -91,7 +92,7 @@ class Receiver:
         self._committer = Committer(self._log.append)
         self.counters = Counters(self._log.bytes)
         intake = Intake(self._committer, self.counters, time.time_ns)
-        self._app = OtlpApp(intake, self.counters, settings, other=self._side_app(), other_paths=PATHS)
+        self._app = OtlpApp(intake, self.counters, settings, other=self._side_app(intake), other_paths=PATHS)
         self._server = _Server(self._uvicorn_config(deadlines))
         self._grpc, self.grpc_port = grpc_receiver.serve(
             grpc_receiver.GrpcReceiver(intake, self.counters, settings),
@@ -99,7 +100,7 @@ class Receiver:
             settings.otlp_grpc_port,
         )
 
-    def _side_app(self) -> FastAPI:
+    def _side_app(self, intake: Intake) -> FastAPI:
         socket_path = self._settings.data / "run" / "metrics.sock"
         return side_app(
             settings_key(self._settings.data / "agent.key"),
@@ -107,6 +108,7 @@ class Receiver:
             self._store_away,
             lambda accept: exposed(self.counters, socket_path, accept, self._siblings()),
             self._about,
+            Alerts(intake).__call__,
         )
 
     def _siblings(self) -> list[Mapping[str, float]]:
