@@ -100,9 +100,10 @@ class Population:
     def batch(self, spans: int = 0, logs: int = 0) -> Batch:
         """About so many spans in whole traces, and so many log records."""
         lasting = int(max(spans, logs) / SPANS_PER_SECOND * SECOND_NS)
+        made = self._spans(spans, lasting) if spans else SPANS.empty_table()
         tables = Batch(
-            spans=self._spans(spans, lasting) if spans else SPANS.empty_table(),
-            logs=self._logs(logs, lasting) if logs else LOGS.empty_table(),
+            spans=made,
+            logs=self._logs(logs, lasting, made) if logs else LOGS.empty_table(),
             findings=FINDINGS.empty_table(),
             start={"bench": self._batches},
             end={"bench": self._batches + 1},
@@ -112,16 +113,10 @@ class Population:
         self._now_ns += lasting
         return tables
 
-    def batches(self, spans: int, size: int = 16_384) -> Iterator[Batch]:
-        made = 0
-        while made < spans:
-            item = self.batch(spans=size)
-            made += len(item.spans)
-            yield item
-
-    def log_batches(self, logs: int, size: int = 16_384) -> Iterator[Batch]:
-        for _ in range(0, logs, size):
-            yield self.batch(logs=size)
+    def batches(self, spans: int, logs: int, size: int = 16_384) -> Iterator[Batch]:
+        """So many in all, side by side as far as both reach; the records belong to the spans."""
+        for done in range(0, max(spans, logs), size):
+            yield self.batch(spans=min(size, max(spans - done, 0)), logs=min(size, max(logs - done, 0)))
 
     def _digest(self) -> bytes:
         return self._batches.to_bytes(16, "big")
@@ -267,9 +262,17 @@ class Population:
 
     # Logs
 
-    def _logs(self, count: int, lasting: int) -> pa.Table:
+    def _logs(self, count: int, lasting: int, spans: pa.Table) -> pa.Table:
+        """Of the spans, where there are any: of a few many records, of many none."""
         random = self._random
         times = np.sort(self._now_ns + random.integers(0, lasting, count))
+        trace_ids, span_ids = _binary(random.bytes(16 * count), 16), _binary(random.bytes(8 * count), 8)
+        if len(spans):
+            begins = spans["start_ns"].to_numpy()
+            chosen = random.integers(0, len(spans), count // 4 + 1)[random.integers(0, count // 4 + 1, count)]
+            chosen = pa.array(chosen[np.argsort(begins[chosen])])
+            times = spans["start_ns"].take(chosen).to_numpy()
+            trace_ids, span_ids = (spans[name].take(chosen) for name in ("trace_id", "span_id"))
         service = random.integers(0, len(SERVICES), count)
         level = random.choice(4, count, p=(0.1, 0.8, 0.08, 0.02))
         first = self._batches * count
@@ -289,8 +292,8 @@ class Population:
             "body": pa.array(bodies, pa.string()),
             "body_is_text": pa.array(np.ones(count, bool)),
             "event_name": _same("", count),
-            "trace_id": _binary(random.bytes(16 * count), 16),
-            "span_id": _binary(random.bytes(8 * count), 8),
+            "trace_id": trace_ids,
+            "span_id": span_ids,
             "flags": pa.array(np.ones(count, np.uint32)),
             "service_name": _chosen(SERVICES, service),
             "environment": _same("production", count),

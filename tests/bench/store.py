@@ -9,7 +9,6 @@ machine disturbs less.
 from __future__ import annotations
 
 import argparse
-import itertools
 import multiprocessing
 import os
 import random
@@ -53,7 +52,7 @@ def fill(data: Path, spans: int, logs: int) -> float | None:
     store = EmbeddedStore(data, write=True)
     begin_s = time.process_time()
     made_s = 0.0
-    batches = itertools.chain(Population(begin_ns).batches(spans), Population(begin_ns, 2).log_batches(logs))
+    batches = Population(begin_ns).batches(spans, logs)
     rows = unsynced = 0
     while True:
         made = time.process_time()

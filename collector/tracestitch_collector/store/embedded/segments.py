@@ -1,5 +1,5 @@
 """Segments: immutable Parquet files, written once, each with its trace index and the facts of its row groups beside it.
-Spans lie trace by trace, traces and log records by time, so that a row group is both a slice of time and whole traces.
+A row group is both a slice of time and whole traces: see order.py.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,6 +17,7 @@ import pyarrow.parquet as pq
 from tracestitch_collector.columns import LOGS, SPANS
 from tracestitch_collector.store.embedded import (
     dictionaries,
+    order,
     rollups,
     row_groups,
     row_terms,
@@ -27,13 +26,13 @@ from tracestitch_collector.store.embedded import (
 )
 from tracestitch_collector.store.embedded.layout import Layout, place, settle, unfinished_name
 from tracestitch_collector.store.embedded.manifest import MAX_SERVICES, Segment, Signal
+from tracestitch_collector.store.embedded.order import TIME_COLUMN
 from tracestitch_collector.store.embedded.provenance import Provenance, metadata
 
-ROW_GROUP_ROWS = 8_192
+ROW_GROUP_ROWS = 4_096
 """What is read at least to get one trace; smaller ones compress worse."""
 MERGED_ROWS = 65_536
 """So many rows are in memory, and sorted, at a time when segments are merged."""
-TIME_COLUMN: dict[Signal, str] = {"spans": "start_ns", "logs": "time_ns"}
 FIXED = {"spans": frozenset(SPANS.names), "logs": frozenset(LOGS.names)}
 ENCODINGS = {
     "start_ns": "DELTA_BINARY_PACKED",
@@ -43,7 +42,7 @@ ENCODINGS = {
     "trace_id": "PLAIN",
     "span_id": "PLAIN",
     "parent_span_id": "PLAIN",
-    "request_index": "PLAIN",
+    "request_index": "BYTE_STREAM_SPLIT",
 }
 """Columns whose values seldom repeat; all others have dictionaries."""
 
@@ -92,13 +91,11 @@ class SegmentWriter:
         table = dictionaries.encoded(table)
         if self._signal == "spans":
             self._rollups.append(rollups.of_spans(table))
-        order = _order(table, self._signal)
-        size = -(-len(table) // max(1, round(len(table) / ROW_GROUP_ROWS)))
-        for start in range(0, len(table), size):
-            part = dictionaries.trimmed(table.take(order.slice(start, size)))
+        for rows in order.row_groups(table, self._signal, ROW_GROUP_ROWS):
+            part = dictionaries.trimmed(table.take(pa.array(rows)))
             self._facts.append(_fact(part, self._signal))
             self._index.append(trace_index.entries(part["trace_id"], len(self._index)))
-            self._writer.write_table(aligned(part, self._schema), row_group_size=size)
+            self._writer.write_table(aligned(part, self._schema), row_group_size=len(part))
         self._rows += len(table)
         self._times.add(table[TIME_COLUMN[self._signal]])
         self._received.add(table["received_ns"])
@@ -135,16 +132,6 @@ class SegmentWriter:
         beside = segment.file_names[1:]
         sizes = [(self._layout.segments / name).stat().st_size for name in beside]
         return replace(segment, beside_bytes=sum(sizes))
-
-
-def _order(table: pa.Table, signal: Signal) -> pa.Array:
-    times = table[TIME_COLUMN[signal]].to_numpy()
-    if signal == "logs":
-        return pa.array(np.argsort(times, kind="stable"))
-    traces = table["trace_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    begins: npt.NDArray[np.int64] = np.full(int(traces.max(initial=-1)) + 1, 2**63 - 1, np.int64)
-    np.minimum.at(begins, traces, times)
-    return pa.array(np.lexsort((times, traces, begins[traces])))
 
 
 def _fact(table: pa.Table, signal: Signal) -> row_groups.Fact:
