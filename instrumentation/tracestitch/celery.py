@@ -172,14 +172,17 @@ def _ended(task: Any = None, state: Any = None, **_: Any) -> None:
     inventory.schedule(task.app)
 
 
+@safely("Celery worker")
 def _first_processes_started(**_: Any) -> None:
     # With --max-tasks-per-child 1 there is a process for each task: they do not each repeat the inventory.
     inventory.stand_for_forks()
 
 
+@safely("Celery worker")
 def _process_started(**_: Any) -> None:
     export.flush_on_sigterm()
 
 
+@safely("Celery worker")
 def _process_ends(**_: Any) -> None:
     export.flush(_FLUSH_SECONDS)

@@ -61,15 +61,16 @@ def observe(kind: type) -> None:
 def _counting(operation: str, remote: bool) -> Callable[[Any], Callable[..., Any]]:
     def make(original: Any) -> Callable[..., Any]:
         def observed(self: Any, *args: Any, **kwargs: Any) -> Any:
-            outer = _INSIDE.get()
-            if outer is not None:
-                outer.append(operation)
-            stages = server.current_stages() if outer is None else None
+            stages = span = token = None
+            inside: list[str] = []
+            with _CALLING:
+                stages = _stages(operation)
+                if stages is not None:
+                    span = _span(operation, args[0] if args else kwargs.get("key")) if remote else None
+                    token = _INSIDE.set(inside)
             if stages is None:
                 return original(self, *args, **kwargs)
-            span = _span(operation, args[0] if args else kwargs.get("key")) if remote else None
-            inside: list[str] = []
-            token, begun_ns = _INSIDE.set(inside), perf_counter_ns()
+            begun_ns = perf_counter_ns()
             try:
                 answer = original(self, *args, **kwargs)
             except BaseException as error:
@@ -78,10 +79,13 @@ def _counting(operation: str, remote: bool) -> Callable[[Any], Callable[..., Any
                         calls.fail(span, error)
                 raise
             finally:
-                _INSIDE.reset(token)
                 took_ns = perf_counter_ns() - begun_ns
                 with _CALLING:
+                    if token is not None:
+                        _INSIDE.reset(token)
+                with _CALLING:
                     stages.add("cache", operation, took_ns)
+                with _CALLING:
                     if span is not None:
                         span.end()
             with _CALLING:
@@ -91,6 +95,15 @@ def _counting(operation: str, remote: bool) -> Callable[[Any], Callable[..., Any
         return observed
 
     return make
+
+
+def _stages(operation: str) -> Stages | None:
+    """Of the request; none outside of one, and inside of another call of the cache, which is told of this one."""
+    outer = _INSIDE.get()
+    if outer is None:
+        return server.current_stages()
+    outer.append(operation)
+    return None
 
 
 def _count(

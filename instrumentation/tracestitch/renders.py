@@ -30,15 +30,20 @@ def _jinja_name(args: tuple[Any, ...]) -> Any:
 def _timing(name_of: Callable[[Any], Any]) -> Callable[[Any], Callable[..., Any]]:
     def make(original: Any) -> Callable[..., Any]:
         def render(*args: Any, **kwargs: Any) -> Any:
-            stages = server.current_stages()
-            if stages is None or stages.rendering:
+            stages, begun_ns = None, perf_counter_ns()
+            with _TIMING:
+                stages = server.current_stages()
+                if stages is not None and stages.rendering:
+                    stages = None
+                if stages is not None:
+                    stages.rendering = True
+            if stages is None:
                 return original(*args, **kwargs)
-            stages.rendering, begun_ns = True, perf_counter_ns()
             try:
                 return original(*args, **kwargs)
             finally:
-                stages.rendering = False
                 with _TIMING:
+                    stages.rendering = False
                     stages.add("template", str(name_of(args) or "(text)"), perf_counter_ns() - begun_ns)
 
         return render

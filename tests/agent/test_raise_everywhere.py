@@ -20,13 +20,24 @@ pytestmark = pytest.mark.processes
 SEED, SITES = os.environ.get("FAULT_SEED", "1"), os.environ.get("FAULT_SITES", "80")
 # Of these modules alone, as `redis,drivers`.
 MODULES = os.environ.get("FAULT_MODULES", "")
+# What costs something is off by default, and can fail all the same.
+OPT_INS = {
+    "TRACESTITCH_LOCALS": "1",
+    "TRACESTITCH_PROFILER": "1",
+    "TRACESTITCH_PROFILER_INTERVAL_MS": "2",
+    "TRACESTITCH_PROFILER_THRESHOLD_MS": "10",
+}
 LONGEST_S = 3 * 3600 if SITES == "0" else 600
 
 
 def rounds(folder: Path, *arguments: str) -> dict[str, Any]:
     with fake_receiver() as receiver:
         environ = environment(
-            receiver.url, UPSTREAM=receiver.url, EXERCISE_FOLDER=str(folder), PYTHONPATH=str(REPOSITORY)
+            receiver.url,
+            UPSTREAM=receiver.url,
+            EXERCISE_FOLDER=str(folder),
+            PYTHONPATH=str(REPOSITORY),
+            **OPT_INS,
         )
         done = subprocess.run(
             [sys.executable, str(APPS / "everywhere" / "rounds.py"), *arguments],

@@ -1,4 +1,4 @@
-"""A Django app and a Flask app that do what apps do, and a round of requests whose whole outcome is given back.
+"""A Django app and a Flask app that do what apps do, and rounds of requests whose whole outcome is given back.
 
 Nothing here knows of an agent: the outcome with one has to equal the outcome without.
 """
@@ -7,8 +7,6 @@ import asyncio
 import io
 import logging
 import os
-import re
-import socket
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,38 +16,23 @@ import aiohttp
 import celery
 import django
 import flask
+import flask_restful
 import httpx
 import redis
 import requests
 import sqlalchemy as sa
 import urllib3
+from asking import TOLD, ask, ask_asgi, told_since
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
+from peers import CACHE
 from sqlalchemy import orm
 
 UPSTREAM = os.environ["UPSTREAM"]
 FOLDER = Path(os.environ["EXERCISE_FOLDER"])
 log = logging.getLogger("shop")
-
-
-class Told(logging.Handler):
-    """What the app's own handlers get."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def emit(self, record):
-        if record.name == "tracestitch":
-            return
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
-        line = f"{record.name} {record.levelname} {record.getMessage()} {kind} {record.filename} {record.funcName}"
-        self.lines.append(re.sub(r"\[[0-9a-f-]{36}\]|in \d+\.\d+s", "…", line))  # what differs each time
-
-
-TOLD = Told()
 
 
 class HandlesBroken:
@@ -70,12 +53,17 @@ settings.configure(
     ALLOWED_HOSTS=["shop.test"],
     ROOT_URLCONF=__name__,
     MIDDLEWARE=[f"{__name__}.HandlesBroken"],
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [FOLDER]}],
+    REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [], "UNAUTHENTICATED_USER": None},
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / "django.sqlite3"}},
     LOGGING_CONFIG=None,
     USE_TZ=True,
 )
 django.setup()
 
+import pages  # noqa: E402 - it has models and views, which ask for the settings
+import workers  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.db import connection, models, transaction  # noqa: E402
@@ -124,10 +112,11 @@ def fetch(request):
     found.append(urllib3.PoolManager().request("GET", UPSTREAM + "/agent", timeout=5.0, retries=False).status)
     with httpx.Client() as client:
         found.append(client.get(UPSTREAM + "/agent").status_code)
-    try:
-        requests.get("http://127.0.0.1:9/", timeout=5)
-    except requests.ConnectionError as error:
-        found.append(type(error).__name__)
+    for _ in range(2):
+        try:
+            requests.get("http://127.0.0.1:9/", timeout=5)
+        except requests.ConnectionError as error:
+            found.append(type(error).__name__)
     return JsonResponse({"found": found})
 
 
@@ -179,32 +168,6 @@ def driver(request):
     return JsonResponse({"found": found})
 
 
-class Cache(threading.Thread):
-    """So much of a Redis server that clients get an answer: a text to GET, an error to SET, and OK to the rest."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-
-    def run(self):
-        while True:
-            connection, _ = self._listening.accept()
-            with connection, connection.makefile("rwb") as stream:
-                while head := stream.readline():
-                    words = [(stream.readline(), stream.readline())[1].strip() for _ in range(int(head[1:]))]
-                    stream.write(ANSWERS.get(words[0].upper(), b"+OK\r\n"))
-                    stream.flush()
-
-
-ANSWERS = {
-    b"GET": b"$3\r\nada\r\n",
-    b"SET": b"-WRONGTYPE not a string\r\n",
-    b"HELLO": b"%1\r\n+proto\r\n:3\r\n",
-}
-CACHE = Cache()
-
-
 def broken(request):
     try:
         {}["first"]
@@ -248,6 +211,7 @@ urlpatterns = [
     path("gone/<int:number>", gone),
     path("leave", leave),
     path("host", host),
+    *pages.urlpatterns,
 ]
 
 shop = flask.Flask(__name__)
@@ -256,6 +220,37 @@ engine = sa.create_engine(f"sqlite:///{FOLDER / 'flask.sqlite3'}")
 
 class Base(orm.DeclarativeBase):
     pass
+
+
+@shop.before_request
+def before():
+    flask.g.seen = True
+
+
+@shop.after_request
+def after(response):
+    response.headers["X-Hook"] = str(flask.g.seen)
+    return response
+
+
+@shop.teardown_request
+def teardown(error):
+    log.info("the end of %s", flask.request.path)
+
+
+class Price(flask_restful.Resource):
+    def get(self, sku):
+        if sku == "none":
+            flask_restful.abort(404, message="no such price")
+        return {"sku": sku}
+
+
+flask_restful.Api(shop).add_resource(Price, "/price/<sku>")
+
+
+@shop.get("/page")
+def page():
+    return flask.render_template_string("{% for row in rows %}{{ row }};{% endfor %}", rows=[1, 2])
 
 
 class Line(Base):
@@ -314,6 +309,7 @@ def prepare():
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE item (id integer PRIMARY KEY, name text)")
         cursor.execute("INSERT INTO item (name) VALUES ('ada'), ('bob')")
+        pages.prepare(cursor, FOLDER)
     connection.close()
     with sqlite3.connect(FOLDER / "raw.sqlite3") as raw:
         raw.executescript(
@@ -325,70 +321,6 @@ def prepare():
         session.add_all([Line(name="ada"), Line(name="bob")])
         session.commit()
     engine.dispose()
-
-
-def ask(app, target, host="shop.test"):
-    """One request over WSGI, as a server would make it: the status, headers and body, or what was raised."""
-    path_info, _, query = target.partition("?")
-    environ = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": path_info,
-        "QUERY_STRING": query,
-        "SERVER_NAME": "shop.test",
-        "SERVER_PORT": "80",
-        "HTTP_HOST": host,
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.errors": io.StringIO(),
-    }
-    answer = []
-    try:
-        body = app(environ, lambda status, headers, exc_info=None: answer.append([status, sorted(headers)]))
-        try:
-            answer.append(b"".join(body).decode())
-        finally:
-            if hasattr(body, "close"):
-                body.close()
-    except BaseException as error:
-        answer.append(chain(error))
-    return [target, answer]
-
-
-def chain(error):
-    """An exception with those it came from, as a traceback would print them."""
-    seen = []
-    while error is not None:
-        seen.append(f"{type(error).__name__}: {error}")
-        error = error.__cause__ or error.__context__
-    return seen
-
-
-def ask_asgi(app, target):
-    sent, asked = [], []
-
-    async def receive():
-        if asked:
-            await asyncio.Event().wait()
-        asked.append(1)
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message):
-        sent.append(str(sorted(message.items())))
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": target,
-        "query_string": b"",
-        "headers": [(b"host", b"shop.test")],
-        "http_version": "1.1",
-        "scheme": "http",
-        "server": ("shop.test", 80),
-        "client": ("127.0.0.1", 1),
-    }
-    asyncio.run(app(scope, receive, send))
-    return [target, sent]
 
 
 async def fetch_async():
@@ -437,18 +369,41 @@ def ordered():
     return done
 
 
-def outcome():
-    """A round of requests to both apps: all that a client and a reader of the log would see."""
+SITE, ASYNCHRONOUS = WSGIHandler(), ASGIHandler()
+
+
+def asked(app, *targets):
+    return lambda: [ask(app, target) for target in targets]
+
+
+# What is asked apart, so that a fault need only be met by what passes it.
+PARTS = {
+    "queries": asked(SITE, "/rows?token=abc", "/rows"),
+    "calls": asked(SITE, "/fetch"),
+    "threads": asked(SITE, "/work"),
+    "drivers": asked(SITE, "/driver"),
+    "errors": asked(SITE, "/broken", "/lookup", "/gone/7", "/nowhere", "/leave"),
+    "streams": lambda: [ask(SITE, "/stream"), ask(SITE, "/stream", leaves_after=1), ask(SITE, "/host")],
+    "hosts": lambda: [ask(SITE, "/host", host="evil.test")],
+    "pages": asked(SITE, "/page", "/cached", "/form?amount=x", "/notes", "/slow"),
+    "rest": asked(SITE, "/rest", "/rest?fail=1", "/rest?forbid=1", "/members"),
+    "flask": asked(shop, "/rows", "/price/a", "/price/none", "/page", "/teapot", "/nowhere", "/rows"),
+    "flask errors": asked(shop, "/broken/7", "/lookup", "/stream"),
+    "asgi": lambda: [ask_asgi(ASYNCHRONOUS, f"/{name}") for name in ("host", "broken", "later", "drip")],
+    "async calls": lambda: [asyncio.run(fetch_async())],
+    "commands": ordered,
+    "worker": lambda: workers.worked(UPSTREAM),
+}
+
+
+def outcome(names=tuple(PARTS)):
+    """Of these parts: all that a client and a reader of the log would see."""
     logging.getLogger().addHandler(TOLD)
     logging.getLogger().setLevel(logging.INFO)
     logging.raiseExceptions = True
     CACHE.start()
-    site, asynchronous = WSGIHandler(), ASGIHandler()
-    answers = [ask(site, f"/{name}?token=abc") for name in ("rows", "fetch", "work", "driver", "rows")]
-    answers += [ask(site, f"/{name}") for name in ("broken", "lookup", "gone/7", "nowhere", "leave")]
-    answers += [ask(site, "/stream"), ask(site, "/host"), ask(site, "/host", host="evil.test")]
-    answers += [ask(shop, f"/{name}") for name in ("rows", "broken/7", "lookup", "teapot", "nowhere")]
-    answers += [ask(shop, "/stream"), ask(shop, "/rows")]
-    answers += [ask_asgi(asynchronous, f"/{name}") for name in ("host", "broken")]
-    answers += [["async", asyncio.run(fetch_async())], ["commands", ordered()]]
-    return {"answers": answers, "log": TOLD.lines}
+    found = {}
+    for name in names:
+        before = len(TOLD.lines)
+        found[name] = {"answers": PARTS[name](), "log": told_since(before)}
+    return found

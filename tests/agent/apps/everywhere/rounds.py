@@ -95,19 +95,19 @@ class Rounds:
     def bare(self):
         return forked(self.exercise.outcome)
 
-    def recorded(self):
-        """With the agent and no fault: the outcome, and which sites are passed when and by whom."""
+    def recorded(self, names):
+        """With the agent and no fault: the outcome, and which sites are passed at the start and by these parts."""
 
         def work():
             import builtins
 
             builtins.__site__ = self.board.record
             self.start()
-            starting = dict(self.board.passed)
+            starting = sorted(self.board.passed)
             self.board.passed.clear()
-            found = self.exercise.outcome()
+            found = self.exercise.outcome(names)
             atexit._run_exitfuncs()
-            return [found, starting, dict(self.board.passed)]
+            return [found, starting, sorted(self.board.passed)]
 
         return forked(work)
 
@@ -125,10 +125,10 @@ class Rounds:
 
         return forked(work)
 
-    def in_request(self, site, error, once):
+    def in_request(self, site, error, once, names):
         def work():
             self.failing(site, error, once)()
-            return [self.exercise.outcome(), self.board.fired]
+            return [self.exercise.outcome(names), self.board.fired]
 
         return forked(work)
 
@@ -148,14 +148,19 @@ def verdict(what, bare, round_):
     found, _ = round_["found"]
     if "Traceback" in round_["said"] or "Exception ignored" in round_["said"]:
         return f"{what}: it wrote {round_['said'][-1500:]}"
-    if found == bare:
-        return None
-    for one, other in zip(bare["answers"], found["answers"], strict=True):
+    for name, part in found.items():
+        if part != bare[name]:
+            return f"{what}, in {name}: {difference(bare[name], part)}"[:1500]
+    return None
+
+
+def difference(bare, part):
+    for one, other in zip(bare["answers"], part["answers"], strict=False):
         if one != other:
-            return f"{what}: {one} became {other}"[:1500]
-    gone = [line for line in bare["log"] if line not in found["log"]]
-    new = [line for line in found["log"] if line not in bare["log"]]
-    return f"{what}: the log lacks {gone} and has {new} or another order"[:1500]
+            return f"{one} became {other}"
+    gone = [line for line in bare["log"] if line not in part["log"]]
+    new = [line for line in part["log"] if line not in bare["log"]]
+    return f"the log lacks {gone} and has {new} or another order"
 
 
 def main():
@@ -166,26 +171,34 @@ def main():
     bare = rounds.bare()
     assert "found" in bare, bare
     bare = bare["found"]
-    with_agent = rounds.recorded()
-    assert "found" in with_agent, with_agent
-    found, starting, requesting = with_agent["found"]
-    leaks = [verdict("no fault at all", bare, {"found": [found, 0], "said": with_agent["said"]})]
+    leaks, starting, passing = [], set(), {}
+    for part in rounds.exercise.PARTS:
+        round_ = rounds.recorded([part])
+        assert "found" in round_, round_
+        found, at_start, passed = round_["found"]
+        leaks.append(verdict("no fault at all", bare, {"found": [found, 0], "said": round_["said"]}))
+        starting.update(at_start)
+        for site in passed:
+            passing.setdefault(site, []).append(part)
     sites = rounds.code.sites
-    jobs = [(True, int(site)) for site in starting] + [(False, int(site)) for site in requesting]
+    jobs = [(True, site) for site in sorted(starting)] + [(False, site) for site in sorted(passing)]
     jobs = [job for job in jobs if not modules or sites[job[1]].module in modules]
     chance = random.Random(seed)
     chance.shuffle(jobs)
     jobs = sorted(jobs[: count or None], reverse=True)
     fired = began = False
-    counts = {"sites": len(sites), "start": len(starting), "requests": len(requesting), "run": 0, "fired": 0}
+    counts = {"sites": len(sites), "start": len(starting), "requests": len(passing), "run": 0, "fired": 0}
     for at_start, site in jobs:
         if not at_start and not began:
             began = True
             rounds.start()
         for once in (False, True) if not count else (chance.random() < 0.5,):
             error = ERRORS[(site + once) % len(ERRORS)]
-            play = rounds.at_start if at_start else rounds.in_request
-            round_ = play(site, error, once)
+            if at_start:
+                round_ = rounds.at_start(site, error, once)
+            else:  # what is raised once is met by whoever comes first
+                parts = [chance.choice(passing[site])] if once else passing[site]
+                round_ = rounds.in_request(site, error, once, parts)
             counts["run"] += 1
             fired = round_.get("found", [None, 1])[1]
             counts["fired"] += bool(fired)
