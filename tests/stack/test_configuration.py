@@ -1,4 +1,4 @@
-"""What operators get: rules and configuration as Prometheus' own tools see them, and the container files."""
+"""What operators get: rules and configuration as Prometheus' own tools see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import yaml
 
 from tests.support.prometheus import promtool, tool
 from tracestitch_collector.outputs.prometheus import Aggregator, PipelineMetrics
-from tracestitch_collector.settings import TABLE
 
 STACK = Path(__file__).parents[2] / "stack"
 RULES = sorted((STACK / "prometheus" / "rules").glob("*.yml"))
@@ -87,33 +86,3 @@ def test_the_reference_page_names_every_metric() -> None:
         for metric in each.collect():
             name = f"{metric.name}_total" if metric.type == "counter" else metric.name
             assert f"`{name}`" in page, name
-
-
-def test_compose_settings_are_settings() -> None:
-    service = read(STACK / "compose.yaml")["services"]["tracestitch"]
-    assert set(service["environment"]) <= {setting.variable for setting in TABLE}
-
-
-def test_compose_mounts_and_builds_what_is_there_and_opens_ports_to_this_machine_only() -> None:
-    services = read(STACK / "compose.yaml")["services"]
-    for service in services.values():
-        for volume in service["volumes"]:
-            source = volume.split(":")[0]
-            assert not source.startswith(".") or (STACK / source).exists(), source
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-        assert "build" in service or re.search(r":v\d+\.\d+\.\d+$", service["image"])
-    assert (STACK / services["tracestitch"]["build"]["context"] / "stack" / "Dockerfile").exists()
-
-
-def test_the_image_runs_as_nobody_in_particular_and_copies_what_the_wheel_needs() -> None:
-    text = (STACK / "Dockerfile").read_text(encoding="utf-8")
-    assert re.search(r"^USER tracestitch$", text, re.MULTILINE)
-    assert text.index("--require-hashes") < text.index("COPY . .")
-    kept = {
-        line[1:]
-        for line in (STACK / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
-        if line.startswith("!")
-    }
-    assert {"collector", "dashboard", "instrumentation", "stack/demo", "pyproject.toml", "README.md"} <= kept
-    for path in kept:
-        assert (STACK.parent / path).exists(), path
