@@ -98,7 +98,7 @@ _ASYNCHRONOUS = (
 def uwsgi(name: str, *options: str, where: Environment = UWSGI) -> Cell:
     """Sent by the clock: Ctrl-C reaches its workers twice, and in the midst of a request it runs no exit handlers."""
     command = (*_UWSGI, "--module", "shop.wsgi", *options)
-    return served(f"uwsgi {name}".strip(), where, Served(DJANGO, command, {}, pause_s=0.5))
+    return served(f"uwsgi {name}".strip(), where, Served(DJANGO, command, {}, sent_by_the_clock=True))
 
 
 _PROCESSES = ("--master", "--processes", "2")
@@ -114,7 +114,7 @@ _OTHERS = (
     served(
         "uwsgi, Flask",
         UWSGI,
-        Served(FLASK, (*_UWSGI, "--module", "flask_shop:app", *_PROCESSES), {}, pause_s=0.5),
+        Served(FLASK, (*_UWSGI, "--module", "flask_shop:app", *_PROCESSES), {}, sent_by_the_clock=True),
     ),
     served(
         "waitress",

@@ -4,7 +4,6 @@ import os
 import secrets
 import signal
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,8 +56,8 @@ class Served:
     command: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=lambda: AT_THE_END)
     signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
-    # Between the last answer and the signal.
-    pause_s: float = 0.0
+    # The signal comes when all has arrived, not right after the last answer.
+    sent_by_the_clock: bool = False
 
     def __call__(self, place: Place) -> None:
         for number in self.signals:
@@ -72,11 +71,12 @@ class Served:
             **{**self.environ, "OTEL_SERVICE_NAME": service},
         )
         output = place.folder / f"{service}.txt"
+        expected = REQUESTS * SPANS_EACH
         with running(command, environ=environ, output=output, port=port, folder=self.app.folder) as app:
             callers = ask(app, self.app.path)
-            time.sleep(self.pause_s)
+            if self.sent_by_the_clock:
+                place.readings.settled(service, spans=expected, logs=REQUESTS * LOGS_EACH)
             end(app, number)
-        expected = REQUESTS * SPANS_EACH
         found = place.readings.settled(service, spans=expected, logs=REQUESTS * LOGS_EACH)
         assert 0.99 * expected <= len(found) <= expected, (
             f"{len(found)} of {expected} spans arrived after {number.name}: {summary(found)}\n{app.said()[-600:]}"
