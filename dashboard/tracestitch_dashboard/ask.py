@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tracestitch_collector.alerts import Alert
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.store.store import Store
 from tracestitch_dashboard.errors import BadQuery
@@ -26,6 +27,8 @@ class Ask:
     period: Period
     colours: Mapping[str, int]
     """Of every service that is known."""
+    alerts: Callable[[], tuple[Alert, ...]] = tuple
+    """Those of the last days; a question to the store, for the pages that show some."""
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from tracestitch_collector.settings import Settings, is_loopback, url_host
 from tracestitch_collector.store.store import Arrival, Store
 from tracestitch_dashboard import addresses, period, rendering
 from tracestitch_dashboard.alarms import read_alarms
+from tracestitch_dashboard.alert_marks import KnownAlerts
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import PageError
 from tracestitch_dashboard.page import Fragment, Page
@@ -42,6 +43,7 @@ class Site:
         self._templates = templates
         self._timelines = Timelines(store)
         self._known = KnownServices(store)
+        self._alerts = KnownAlerts(store)
 
     def routes(self) -> list[Route]:
         """Twins and fragments before pages, whose addresses would swallow theirs."""
@@ -66,6 +68,7 @@ class Site:
             now_ns=now_ns,
             period=period.parse(query, now_ns),
             colours=self._known.colours(now_ns),
+            alerts=lambda: self._alerts.get(now_ns),
             path=request.path_params,
             query=query,
         )

@@ -297,7 +297,11 @@ def _log_matches(record: LogRecord, query: LogQuery) -> bool:
         and query.service in ("", record.service)
         and record.severity_number >= query.min_severity
         and query.trace_id in ("", record.trace_id)
-        and not record.event_name.startswith("tracestitch.")
+        and (
+            record.event_name == query.event_name
+            if query.event_name
+            else not record.event_name.startswith("tracestitch.")
+        )
         and (not query.text or _contains(query.text, [str(record.body)]))
     )
 

@@ -15,7 +15,8 @@ from tracestitch_collector.store.store import (
     TraceQuery,
     TraceSummary,
 )
-from tracestitch_dashboard import figures, impact, period, posture, runtime, sparkline
+from tracestitch_dashboard import alert_marks, figures, impact, period, posture, runtime, sparkline
+from tracestitch_dashboard.alert_marks import Mark
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import NotFound
 from tracestitch_dashboard.page import Page
@@ -42,6 +43,7 @@ class Service:
     inventories: tuple[Inventory, ...]
     posture: tuple[posture.Line, ...]
     failing: tuple[TraceSummary, ...]
+    alerts: tuple[Mark, ...]
 
 
 def load(ask: Ask) -> Service:
@@ -69,6 +71,7 @@ def load(ask: Ask) -> Service:
         inventories=inventories,
         posture=posture.of(inventories),
         failing=ask.store.search(TraceQuery(window=window, service=name, error=True, limit=ERRORS)).traces,
+        alerts=alert_marks.of_service(ask.alerts(), name, window, ask.now_ns),
     )
 
 
@@ -116,6 +119,7 @@ def to_document(service: Service) -> dict[str, Any]:
             for item in service.inventories
         ],
         "failing": [plain.summary_to_json(found) for found in service.failing],
+        "alerts": [alert_marks.to_json(mark) for mark in service.alerts],
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tracestitch_dashboard import alert_marks
+from tracestitch_dashboard.alert_marks import Mark
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import BadQuery, NotFound
 from tracestitch_dashboard.page import Fragment, Page
@@ -39,6 +41,7 @@ class TracePage:
     minimap: Minimap
     panel: Panel | None
     total_path_ns: int
+    alerts: tuple[Mark, ...]
 
     @property
     def left_out(self) -> int:
@@ -84,6 +87,13 @@ def load(ask: Ask) -> TracePage:
         minimap=minimap.draw(timeline),
         panel=panel(timeline, view.span) if view.span else None,
         total_path_ns=max(sum(share.path_ns for share in timeline.shares), 1),
+        alerts=alert_marks.around(
+            ask.alerts(),
+            {share.service for share in timeline.shares},
+            timeline.start_ns,
+            timeline.start_ns + timeline.duration_ns,
+            ask.now_ns,
+        ),
     )
 
 
@@ -114,7 +124,10 @@ PAGE = Page(
     template="trace.html",
     parameters=viewing.PARAMETERS,
     load=load,
-    to_json=lambda page: document.twin(page.timeline),
+    to_json=lambda page: {
+        **document.twin(page.timeline),
+        "alerts": [alert_marks.to_json(mark) for mark in page.alerts],
+    },
 )
 ROWS = Fragment(path="/traces/{trace_id}/rows.json", load=load_rows)
 PANEL = Fragment(path="/traces/{trace_id}/panel", load=load_panel, template="panel.html")
