@@ -1,12 +1,16 @@
 """The line that a server writes about a request stands in the trace of this request, and of no other."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from tests.support.agent import TRACESTITCH, environment, fake_receiver, free_port, running
+from tests.matrix.cell import NotInstallable
+from tests.matrix.servers import HYPERCORN
+from tests.support.agent import fake_receiver, free_port, running
+from tests.support.apart import environ_of
 from tracestitch import access_lines
 
 SERVERS = {
@@ -26,6 +30,10 @@ SERVERS = {
         ],
     ),
     "uvicorn": ("uvicorn.access", ["uvicorn", "--port", "{port}", "served_django:asgi"]),
+    "hypercorn": (
+        "hypercorn.access",
+        ["hypercorn", "--access-logfile", "-", "-b", "127.0.0.1:{port}", "served_django:asgi"],
+    ),
 }
 SPAN = NonRecordingSpan(SpanContext(7, 9, is_remote=False, trace_flags=TraceFlags(1)))
 
@@ -35,10 +43,11 @@ SPAN = NonRecordingSpan(SpanContext(7, 9, is_remote=False, trace_flags=TraceFlag
 def test_the_access_line_of_a_server_has_the_trace_of_its_request(name: str, tmp_path: Path) -> None:
     logger, command = SERVERS[name]
     port = free_port()
-    whole = [*TRACESTITCH, "run", *(part.format(port=port) for part in command)]
+    python = interpreter_for(name)
+    whole = [str(python), "-m", "tracestitch", "run", *(part.format(port=port) for part in command)]
     with (
         fake_receiver() as receiver,
-        running(whole, environ=environment(receiver.url), output=tmp_path / "log", port=port) as app,
+        running(whole, environ=environ_of(python, receiver.url), output=tmp_path / "log", port=port) as app,
     ):
         for path in ("/pay/ann?how=card", "/pay/b%C3%B6b", "/nowhere"):
             app.get(path)
@@ -47,11 +56,20 @@ def test_the_access_line_of_a_server_has_the_trace_of_its_request(name: str, tmp
         )
         receiver.wait_for(lambda got: len(got.server_spans()) >= 3)
 
-    lines = [log for log in receiver.logs if log.scope == logger and "HTTP/1.1" in log.body]
+    lines = [log for log in receiver.logs if log.scope == logger and "GET /" in log.body]
     for word in ("ann", "b", "nowhere"):
         span = next(span for span in receiver.server_spans() if f"/{word}" in span.attributes["url.path"])
         line = next(line for line in lines if f"/{word}" in line.body)
         assert (line.trace_id, line.span_id) == (span.trace_id, span.span_id)
+
+
+def interpreter_for(server: str) -> Path:
+    if server != "hypercorn":
+        return Path(sys.executable)
+    try:
+        return HYPERCORN.build()
+    except NotInstallable as why:
+        pytest.skip(str(why))
 
 
 @pytest.fixture

@@ -33,7 +33,10 @@ SERVER, CLIENT, PRODUCER, CONSUMER = (
     Span.SPAN_KIND_PRODUCER,
     Span.SPAN_KIND_CONSUMER,
 )
-ACCESS_LOGGERS = ("django.server", "werkzeug", "gunicorn.access", "uvicorn.access")
+ACCESS_LOGGERS = (
+    *("django.server", "django.channels.server", "werkzeug"),
+    *("gunicorn.access", "uvicorn.access", "hypercorn.access"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
