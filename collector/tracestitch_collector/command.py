@@ -60,7 +60,7 @@ def elasticsearch(argv: Sequence[str], environment: Mapping[str, str] = os.envir
     from tracestitch_collector.store.elasticsearch.setup import install
 
     try:
-        settings = build({**given, "store": "elasticsearch"}, environment)
+        settings = build({**given, "store": "elasticsearch", "also": ""}, environment)
         server = ElasticsearchSettings(
             url=settings.elasticsearch_url,
             data=settings.data,

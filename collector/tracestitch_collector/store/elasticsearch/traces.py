@@ -40,7 +40,7 @@ def _read(searcher: Searcher, trace_ids: list[str]) -> list[Trace]:
     by_trace: dict[str, list[Hit]] = defaultdict(list)
     for hit in spans.hits:
         by_trace[hit["_source"]["trace_id"]].append(hit)
-    events, records = _parted(logs.hits)
+    events, records = parted(logs.hits)
     partial = spans.partial or logs.partial
     return [
         _trace(trace_id, by_trace[trace_id], events, records[trace_id], partial)
@@ -69,7 +69,7 @@ def _trace(
     )
 
 
-def _parted(hits: Sequence[Hit]) -> tuple[dict[str, list[Document]], dict[str, list[Document]]]:
+def parted(hits: Sequence[Hit]) -> tuple[dict[str, list[Document]], dict[str, list[Document]]]:
     """Span events by the `_id` of their span, and log records by trace."""
     events: dict[str, list[Document]] = defaultdict(list)
     records: dict[str, list[Document]] = defaultdict(list)
