@@ -26,6 +26,7 @@ from tracestitch_collector.errors import TracestitchError
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.store.open import open_store
 from tracestitch_collector.store.store import LogQuery, Store, TraceQuery, Window
+from tracestitch_dashboard.pages.services import is_listed
 
 Document: TypeAlias = dict[str, Any]
 Given = TypeVar("Given")
@@ -271,7 +272,7 @@ class Folder:
 
     def services(self, wanted: Wanted) -> Document:
         found = self._ask(lambda store: store.services(self._window(wanted.since_s)))
-        return {"services": [plain.service_to_json(one) for one in found]}
+        return {"services": [plain.service_to_json(one) for one in found if is_listed(one.service)]}
 
     def _window(self, since_s: int) -> Window:
         now_ns = self.clock_ns()

@@ -171,6 +171,24 @@ def test_services_and_findings_are_listed(where: list[str], capsys: pytest.Captu
     assert len(json.loads(capsys.readouterr().out)["findings"]) == 1
 
 
+def test_what_doctor_sent_is_in_no_list_of_services(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    store = EmbeddedStore(data, write=True)
+    builder = TraceBuilder("echo")
+    builder.base_ns = time.time_ns() - SECOND
+    builder.server("echo", "/echo", service="tracestitch-doctor")
+    builder.server("view", "/pay", service="shop")
+    store.write(telemetry.batch(builder.build().spans, (), request="echo"))
+    store.sync()
+    store.close()
+
+    assert command.services(["--data", str(data), "--json"]) == 0
+
+    assert [one["service"] for one in json.loads(capsys.readouterr().out)["services"]] == ["shop"]
+
+
 def test_an_unknown_trace_is_said(where: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command.trace([*where, "f" * 32]) == 2
     assert "there is no trace ffff" in capsys.readouterr().err
