@@ -19,7 +19,7 @@ words = st.text(alphabet="abcAB7_.\u00e9\u212a -", max_size=30) | st.text(max_si
 
 def holds(bloom: np.ndarray, term: int) -> bool:
     blocks = np.array([len(bloom) // terms.BLOCK_BYTES], np.uint64)
-    return bool(terms.may_hold(bloom, np.zeros(1, np.uint64), blocks, term)[0])
+    return bool(terms.may_hold(bloom, np.zeros(1, np.uint64), blocks, np.array([term], np.uint64))[0, 0])
 
 
 @given(st.lists(st.text(max_size=300), max_size=50))

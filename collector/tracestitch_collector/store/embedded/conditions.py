@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from tracestitch_collector.store.embedded import matching, phrases, row_terms, terms
 from tracestitch_collector.store.embedded.layout import stored_name
 from tracestitch_collector.store.embedded.matching import Mask
+from tracestitch_collector.store.embedded.needs import Needs, Value
 from tracestitch_collector.store.embedded.row_groups import RowGroups
 from tracestitch_collector.store.store import AttributeFilter, LogQuery, TraceQuery, Window
 
@@ -52,8 +53,7 @@ class Conditions:
     window: Window
     time_column: str
     tests: list[Test] = field(default_factory=list)
-    _terms: list[Sequence[int]] = field(default_factory=list)
-    """Of each list, one term must be there."""
+    needs: Needs = field(default_factory=Needs)
     _shortest_ns: int = -LARGEST
     _min_severity: int = -1000
 
@@ -72,9 +72,6 @@ class Conditions:
         self, check: Callable[[pa.Table], Mask], *columns: str, elsewhere: tuple[int, int] | None = None
     ) -> None:
         self.tests.append(Test(check=check, columns=columns, elsewhere=elsewhere))
-
-    def need(self, *any_of: int) -> None:
-        self._terms.append(any_of)
 
     def mask(self, rows: Rows, told: RowGroups | None = None, groups: Sequence[int] = ()) -> Mask | None:
         """Which rows meet the conditions; None where none does. Of row groups of a file whose facts are told only
@@ -106,17 +103,15 @@ class Conditions:
         found: Mask = (facts["min_ns"] < self.window.end_ns) & (facts["max_ns"] >= self.window.start_ns)
         found &= facts["max_duration_ns"] >= self._shortest_ns
         found &= facts["max_severity"] >= self._min_severity
-        for any_of in self._terms:
-            if not found.any():
-                break
-            found &= np.logical_or.reduce([told.hold(term) for term in any_of])
+        groups = np.flatnonzero(found)
+        found[groups] = self.needs.met(told, groups)
         return found
 
     # One kind of condition each
 
     def equal_text(self, column: str, value: str, kind: str) -> None:
         self.add(lambda table: matching.passing(table[column], matching.equals(value)), column)
-        self.need(terms.of_text(kind, value))
+        self.needs.value([Value(kind, terms.of_text(kind, value))])
 
     def longer(self, shortest_ns: int) -> None:
         limit = self._shortest_ns = max(min(shortest_ns, LARGEST), -LARGEST)
@@ -138,6 +133,9 @@ class Conditions:
 
     def severe(self, severity: int) -> None:
         limit = self._min_severity = max(min(severity, 1000), -1000)
+        level = max((level for level in row_terms.SEVERITIES if level <= limit), default=None)
+        if level is not None:
+            self.needs.value([Value(row_terms.severe(level), row_terms.severity_term(level))])
         self.add(
             lambda table: matching.passing(
                 table["severity_number"],
@@ -154,16 +152,17 @@ class Conditions:
             elsewhere=row_terms.elsewhere(item.key),
         )
         if item.operator == "=":
-            self.need(*_value_terms(item), row_terms.ANY_KEY)
+            values = [Value(item.key, term) for term in _value_terms(item)]
+            self.needs.value(values, (row_terms.ANY_KEY,))
         elif item.operator != "!=":
-            self.need(row_terms.key(item.key), row_terms.ANY_KEY)
+            self.needs.one_of((row_terms.key(item.key),), (row_terms.ANY_KEY,))
 
 
 def _holds(told: RowGroups | None, groups: Sequence[int], both: tuple[int, int]) -> bool:
     if told is None:
         return True
-    held = [told.hold(one) & told.hold(other) for one, other in (both, row_terms.ANY_ELSEWHERE)]
-    return bool((held[0] | held[1])[list(groups)].any())
+    one, other, *any_ = told.hold(np.array([*both, *row_terms.ANY_ELSEWHERE], np.uint64), groups)
+    return bool((one & other).any() or (any_[0] & any_[1]).any())
 
 
 def _value_terms(item: AttributeFilter) -> list[int]:
@@ -192,7 +191,7 @@ def of_traces(query: TraceQuery, window: Window) -> Conditions:
     if query.service:
         asked.equal_text("service_name", query.service, row_terms.SERVICE)
     if query.error is not None:
-        _status(asked, query.error, query.service)
+        _status(asked, query.error)
     if query.min_duration_ns is not None:
         asked.longer(query.min_duration_ns)
     if query.max_duration_ns is not None:
@@ -209,12 +208,11 @@ def of_traces(query: TraceQuery, window: Window) -> Conditions:
     return asked
 
 
-def _status(asked: Conditions, error: bool, service: str) -> None:
+def _status(asked: Conditions, error: bool) -> None:
     test = matching.equals(2) if error else lambda values: pc.not_equal(values, pa.scalar(2, values.type))
     asked.add(lambda table: matching.passing(table["status_code"], test), "status_code")
     if error:
-        # Failing spans of one service may be rare where neither failures nor the service are.
-        asked.need(terms.of_text(row_terms.FAILING, service))
+        asked.needs.value([Value(row_terms.FAILING, row_terms.FAILED)])
 
 
 def _operation(asked: Conditions, operation: str) -> None:
@@ -225,7 +223,8 @@ def _operation(asked: Conditions, operation: str) -> None:
         return found | matching.passing(table[route], test) if route in table.column_names else found
 
     asked.add(mask, "name", route)
-    asked.need(terms.of_text(row_terms.OPERATION, operation), terms.of_text(ROUTE, operation))
+    kinds = (row_terms.OPERATION, ROUTE)
+    asked.needs.value([Value(kind, terms.of_text(kind, operation)) for kind in kinds])
 
 
 def of_logs(query: LogQuery, window: Window, trace_id: bytes | None) -> Conditions:
@@ -251,7 +250,7 @@ def of_logs(query: LogQuery, window: Window, trace_id: bytes | None) -> Conditio
     if query.text:
         asked.add(lambda table: matching.passing(table["body"], matching.contains(query.text)), "body")
         for term in phrases.of_phrase(query.text):
-            asked.need(term)
+            asked.needs.one_of((term,))
     for item in query.attributes:
         asked.attribute(item)
     return asked

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tracestitch_collector.store.embedded import terms
 from tracestitch_collector.store.embedded.manifest import Segment
+from tracestitch_collector.store.embedded.terms import Hashes
 
 FACT = np.dtype(
     [
@@ -21,13 +22,14 @@ FACT = np.dtype(
         ("first_block", "<u4"),
         ("blocks", "<u4"),
         ("max_severity", "<i4"),
+        ("empty", "<u4"),
         ("min_ns", "<i8"),
         ("max_ns", "<i8"),
         ("max_duration_ns", "<i8"),
     ]
 )
 CHECKSUM_BYTES = 4
-FORMAT = 3
+FORMAT = 4
 """Where the checksum begins: raise it with every change of what terms there are, and older files tell nothing."""
 COUNT = np.dtype("<u4")
 
@@ -41,6 +43,8 @@ class Fact:
     max_ns: int
     max_duration_ns: int
     max_severity: int
+    empty: int
+    """Bits of the fixed columns in which no row has anything: see empty.py."""
     bloom: npt.NDArray[np.uint8]
 
 
@@ -54,6 +58,7 @@ def write(path: Path, facts: Sequence[Fact]) -> None:
             first,
             blocks,
             fact.max_severity,
+            fact.empty,
             fact.min_ns,
             fact.max_ns,
             fact.max_duration_ns,
@@ -90,11 +95,13 @@ class RowGroups:
         """Whether the file is what it was written as."""
         return self._filters is not None
 
-    def hold(self, term: int) -> npt.NDArray[np.bool_]:
-        """Which row groups may hold the term."""
+    def hold(self, wanted: Hashes, groups: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Of each term, whether each of the row groups may hold it."""
+        chosen = np.asarray(groups, np.int64)
+        first, blocks = self._first[chosen], self._blocks[chosen]
         if self._filters is None:
-            return np.ones(len(self.facts), bool)
-        return terms.may_hold(self._filters, self._first, self._blocks, term)
+            return np.ones((len(wanted), len(first)), bool)
+        return terms.may_hold(self._filters, first, blocks, wanted)
 
 
 def _unknown(segment: Segment) -> npt.NDArray[np.void]:

@@ -5,54 +5,110 @@ else. A new kind of condition that is to be answered without reading adds its te
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracestitch_collector.columns import from_plain
 from tracestitch_collector.model import AttributeValue
-from tracestitch_collector.store.embedded import phrases, terms
+from tracestitch_collector.store.embedded import pairs, phrases, terms
 from tracestitch_collector.store.embedded.layout import original_name
+from tracestitch_collector.store.embedded.pairs import Coded
 from tracestitch_collector.store.embedded.terms import Hashes
 
 SERVICE, OPERATION, EVENT, KEY = "\0service", "\0operation", "\0event", "\0key"
-FAILING, ELSEWHERE = "\0failing", "\0elsewhere"
+FAILING, SEVERE, ELSEWHERE = "\0failing", "\0severe", "\0elsewhere"
 """Kinds of terms beside the attributes' keys, in which no NUL begins a key that anybody sends in earnest."""
 ANY_KEY = terms.of_text(KEY, "\0any")
 """In the filters of rows whose odd attributes are too many to be looked into."""
 ANY_ELSEWHERE = (terms.of_text(ELSEWHERE, "\0any"), terms.of_text(ELSEWHERE, "\0any\0"))
+FAILED = terms.of_text(FAILING, "")
+SEVERITIES = (9, 13, 17, 21)
+"""Where OpenTelemetry's levels begin that people ask for: info, warning, error, fatal."""
 MAX_ODD_TEXTS = 256
 
 
 def of_rows(table: pa.Table) -> Hashes:
     """Every term of the rows, each at least once. Dictionaries in the table are taken to hold what occurs, once."""
-    found = [_of_column(SERVICE, table["service_name"])]
+    named = {SERVICE: table["service_name"]}
+    told, found = [], []
     if "name" in table.column_names:
-        found.append(_of_column(OPERATION, table["name"]))
-        found.append(_of_failing(table))
+        named[OPERATION] = table["name"]
+        told = [_failing(table["status_code"])]
     if "event_name" in table.column_names:
-        found.append(_of_column(EVENT, table["event_name"]))
+        named[EVENT] = table["event_name"]
+        told = _severe(table["severity_number"])
         found.append(phrases.of_bodies(table["body"]))
-    for name in table.column_names:
-        if name.startswith("attr."):
-            found += _of_attribute(original_name(name)[len("attr.s.") :], table[name])
-    found += [_of_resource(text) for text in _distinct(table["resource"]).to_pylist()]
-    found.append(_of_others(_distinct(table["attributes_other"]).to_pylist()))
-    return np.unique(np.concatenate(found))
+    attributes = [
+        (original_name(name)[len("attr.s.") :], table[name])
+        for name in table.column_names
+        if name.startswith("attr.")
+    ]
+    columns = [*_coded([*named.items(), *attributes]), *told]
+    found += [column.terms for column in columns]
+    found.append(_keys(column.key for column in columns if len(column.terms)))
+    found += [_of_resource(text) for text in _distinct(table["resource"])]
+    found.append(_of_others(_distinct(table["attributes_other"])))
+    return np.unique(np.concatenate([*found, pairs.of_columns(columns)]))
 
 
-def _of_failing(table: pa.Table) -> Hashes:
-    """The services that have a failing span, and that there is one at all."""
-    failing = table["service_name"].filter(pc.equal(table["status_code"], 2)).unique()
-    if not len(failing):
-        return np.empty(0, np.uint64)
-    if pa.types.is_dictionary(failing.type):
-        failing = failing.dictionary.take(failing.indices)
-    return np.append(_of_column(FAILING, failing), np.uint64(terms.of_text(FAILING, "")))
+def _keys(names: Iterable[str]) -> Hashes:
+    return np.array([key(name) for name in names], np.uint64)
+
+
+def is_own(name: str) -> bool:
+    """Whether it is one of the kinds above and no attribute's key."""
+    return name.startswith("\0")
+
+
+def severity_term(severity: int) -> int:
+    return terms.of_number(SEVERE, severity)
+
+
+def _coded(columns: Sequence[tuple[str, pa.ChunkedArray]]) -> list[Coded]:
+    whole = [(name, _encoded(column)) for name, column in columns]
+    texts = {name: column.dictionary for name, column in whole if pa.types.is_string(column.type.value_type)}
+    of_texts = dict(zip(texts, terms.of_many_texts(list(texts), list(texts.values())), strict=True))
+    found = []
+    for name, column in whole:
+        is_text = pa.types.is_string(column.type.value_type)
+        hashed = of_texts[name] if is_text else _of_numbers(name, column.dictionary)
+        found.append(Coded(name, column.indices, hashed))
+    return found
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+
+
+def _of_numbers(name: str, values: pa.Array) -> Hashes:
+    plain = values.cast(pa.int64()) if pa.types.is_boolean(values.type) else values
+    return terms.of_numbers(name, plain.to_numpy(zero_copy_only=False))
+
+
+def _failing(column: pa.ChunkedArray) -> Coded:
+    return _where(FAILING, column.to_numpy() == 2, FAILED)
+
+
+def _severe(column: pa.ChunkedArray) -> list[Coded]:
+    numbers = column.to_numpy()
+    return [_where(severe(level), numbers >= level, severity_term(level)) for level in SEVERITIES]
+
+
+def severe(level: int) -> str:
+    return f"{SEVERE}{level}"
+
+
+def _where(name: str, is_there: npt.NDArray[np.bool_], term: int) -> Coded:
+    """A column that has one value, where it has any."""
+    codes = pa.array(np.zeros(len(is_there), np.int32), mask=~is_there)
+    return Coded(name, codes, np.array([term][: int(is_there.any())], np.uint64))
 
 
 def elsewhere(name: str) -> tuple[int, int]:
@@ -67,26 +123,12 @@ def key(name: str) -> int:
     return terms.of_text(KEY, name)
 
 
-def _distinct(column: pa.ChunkedArray) -> pa.Array:
-    """The column's values, each once, without null."""
+def _distinct(column: pa.ChunkedArray) -> list[str]:
+    """The column's texts, each once, without null."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return whole.dictionary if pa.types.is_dictionary(whole.type) else pc.drop_null(pc.unique(whole))
-
-
-def _of_column(kind: str, column: pa.ChunkedArray) -> Hashes:
-    return terms.of_texts(kind, _distinct(column))
-
-
-def _of_attribute(name: str, column: pa.ChunkedArray) -> list[Hashes]:
-    values = _distinct(column)
-    if not len(values):
-        return []
-    present = np.array([key(name)], np.uint64)
-    if pa.types.is_string(values.type):
-        return [present, terms.of_texts(name, values)]
-    if pa.types.is_boolean(values.type):
-        return [present, terms.of_numbers(name, values.cast(pa.int64()).to_numpy())]
-    return [present, terms.of_numbers(name, values.to_numpy())]
+    values = whole.dictionary if pa.types.is_dictionary(whole.type) else pc.drop_null(pc.unique(whole))
+    found: list[str] = values.to_pylist()
+    return found
 
 
 @lru_cache(maxsize=1024)

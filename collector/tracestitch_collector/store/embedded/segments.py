@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from tracestitch_collector.columns import LOGS, SPANS
 from tracestitch_collector.store.embedded import (
     dictionaries,
+    empty,
     order,
     rollups,
     row_groups,
@@ -142,6 +143,7 @@ def _fact(table: pa.Table, signal: Signal) -> row_groups.Fact:
         max_ns=int(times.max()),
         max_duration_ns=pc.max(table["duration_ns"]).as_py() if signal == "spans" else 0,
         max_severity=pc.max(table["severity_number"]).as_py() if signal == "logs" else 0,
+        empty=empty.bits(table, signal),
         bloom=terms.bloom(row_terms.of_rows(table)),
     )
 

@@ -35,6 +35,14 @@ def of_texts(kind: str, texts: pa.Array) -> Hashes:
     return _bytes_hashed(texts, _seed(kind))
 
 
+def of_many_texts(kinds: Sequence[str], texts: Sequence[pa.Array]) -> list[Hashes]:
+    """As `of_texts` of each kind and its texts. Hashing takes its time per call, hardly per text."""
+    lengths = [len(part) for part in texts]
+    seeds = np.repeat(np.array([_seed(kind) for kind in kinds], np.uint64), lengths)
+    hashed = _bytes_hashed(pa.concat_arrays(texts), seeds)
+    return np.split(hashed, np.cumsum(lengths)[:-1])
+
+
 def of_number(kind: str, value: float) -> int:
     """The term of a number; integers and doubles have terms of their own."""
     if isinstance(value, int):
@@ -44,7 +52,7 @@ def of_number(kind: str, value: float) -> int:
 
 def of_numbers(kind: str, values: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> Hashes:
     plain = values + 0.0 if values.dtype == np.float64 else values  # -0.0 equals 0.0
-    return _mixed(plain.view(np.uint64) ^ _seed(f"{kind}\0{values.dtype.char}"))
+    return mixed(plain.view(np.uint64) ^ _seed(f"{kind}\0{values.dtype.char}"))
 
 
 @lru_cache(maxsize=4096)
@@ -52,13 +60,14 @@ def _seed(kind: str) -> np.uint64:
     return np.uint64(_bytes_hashed(pa.array([kind], pa.string()), np.uint64(1))[0])
 
 
-def _mixed(values: Hashes) -> Hashes:
+def mixed(values: Hashes) -> Hashes:
+    """Other numbers for these, as unlike as can be."""
     values = (values ^ (values >> HALF)) * MIX
     values = (values ^ (values >> HALF)) * MIX
     return values ^ (values >> HALF)
 
 
-def _bytes_hashed(texts: pa.Array, seed: np.uint64) -> Hashes:
+def _bytes_hashed(texts: pa.Array, seed: np.uint64 | Hashes) -> Hashes:
     """Eight bytes of all texts at a time."""
     _, offsets_buffer, data = texts.buffers()
     count = len(texts)
@@ -78,7 +87,7 @@ def _bytes_hashed(texts: pa.Array, seed: np.uint64) -> Hashes:
         beyond = (8 - np.minimum(kept[rows] - at, 8)).astype(np.uint64) * np.uint64(8)
         found[rows] = (found[rows] ^ (word << beyond)) * ODD
         found[rows] ^= found[rows] >> HALF
-    return _mixed(found)
+    return mixed(found)
 
 
 def bloom(terms: Hashes) -> npt.NDArray[np.uint8]:
@@ -92,15 +101,15 @@ def bloom(terms: Hashes) -> npt.NDArray[np.uint8]:
 
 
 def may_hold(
-    content: npt.NDArray[np.uint8], first: Hashes, blocks: Hashes, term: int
+    content: npt.NDArray[np.uint8], first: Hashes, blocks: Hashes, wanted: Hashes
 ) -> npt.NDArray[np.bool_]:
-    """Of several filters, given by their first block and number of blocks, which may hold the term."""
-    hashed = np.array([term], np.uint64)
-    at = (first.astype(np.int64) + _blocks(hashed, blocks)) * BLOCK_BYTES
-    found = np.ones(len(first), bool)
-    for bit in _bits(hashed):
-        place = int(bit[0])
-        found &= (content[at + (place >> 3)] & (128 >> (place & 7))) != 0
+    """Of each of the terms, in which of several filters it may be; those are given by their first block and number
+    of blocks."""
+    rows = wanted[:, None]
+    at = (first.astype(np.int64) + _blocks(rows, blocks)) * BLOCK_BYTES
+    found = np.ones(at.shape, bool)
+    for bit in _bits(rows):
+        found &= (content[at + (bit >> 3)] & (128 >> (bit & 7))) != 0
     return found
 
 

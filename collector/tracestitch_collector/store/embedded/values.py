@@ -40,7 +40,7 @@ def _asked(window: Window, service: str, key: str, own: list[str]) -> Conditions
         asked.equal_text("service_name", service, row_terms.SERVICE)
     if own:
         asked.add(lambda table: _any_present(table, own), *own, "service_name")
-    asked.need(row_terms.key(key), row_terms.ANY_KEY)
+    asked.needs.one_of((row_terms.key(key),), (row_terms.ANY_KEY,))
     return asked
 
 
