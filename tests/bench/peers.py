@@ -22,6 +22,10 @@ from tests.bench.peers_payload import Payload
 from tests.bench.peers_round import Outcome, Round
 from tests.bench.peers_targets import BADGER, MEMORY, NAMES, OURS, Target
 
+PAGE = (
+    "Jaeger's API answers a search with whole traces, and above ours does the same: it reads twenty of them. Our own pages "
+    "ask for summaries, with what was found on each trace; these are their waits for the same searches:"
+)
 SHORT = {"memory": MEMORY, "badger": BADGER, "ours": OURS}
 
 
@@ -89,7 +93,7 @@ def main() -> int:
         print("Jaeger is built")
         return 0
     outcomes = compare(options)
-    text = peers_table.table(outcomes)
+    text = f"{peers_table.table(outcomes)}\n\n{PAGE}\n\n{peers_table.page_table(outcomes)}"
     print(f"\n{text}\n\n{peers_table.remarks(outcomes)}\n\n{bars.report(peers_table.bars(outcomes))}")
     if options.write and options.only:
         print("not written: a comparison needs all of them", file=sys.stderr)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from tests.bench.peers_load import Generator, Order, Sent
-from tests.bench.peers_payload import RARE_VALUES, Payload, ids_of
-from tests.bench.peers_targets import Asking, Target, running
+from tests.bench.peers_payload import Payload, ids_of
+from tests.bench.peers_questions import TIMES, Questions, page_questions, questions
+from tests.bench.peers_targets import OURS, Asking, Target, running
 
-TIMES = 40
-"""How often each question is asked, each time another."""
 REST_S = 20.0
 TAIL_REQUESTS = 20
 """Acknowledged right before the kill: about ten thousand spans."""
 PROBES = 15
-SERVICES = ("storefront", "pricing", "inventory", "search", "accounts")
-ROUTES = ("/products/<sku>", "/cart", "/orders/<int:id>", "/checkout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +46,9 @@ class Outcome:
     """Of all its files, after it was stopped in good order."""
     visible: Waits
     questions: Mapping[str, Waits]
+    """Through Jaeger's query API."""
+    as_a_page: Mapping[str, Waits]
+    """The same of our list of traces."""
     start_again_s: float
     lost: int
     """Acknowledged spans that were not there after the kill."""
@@ -69,13 +66,16 @@ class Round:
     def run(self, target: Target) -> Outcome:
         with running(target):
             fed = self._feed(target)
-            questions = dict(self._questions(Asking(target.query)))
+            asked = questions(self._payload, self._copies)
+            answered = dict(self._ask(target, asked))
+            as_a_page = dict(self._ask(target, page_questions())) if target.name == OURS else {}
             visible = self._visible(target)
         disk_bytes = target.disk_bytes()
         start_again_s, lost, tail = self._killed(target)
         return Outcome(
             fed=fed,
-            questions=questions,
+            questions=answered,
+            as_a_page=as_a_page,
             visible=visible,
             disk_bytes=disk_bytes,
             start_again_s=start_again_s,
@@ -84,6 +84,7 @@ class Round:
         )
 
     def _feed(self, target: Target) -> Fed:
+        target.rest(REST_S)  # starting costs too, and goes on for seconds after the first answer
         before, begin = target.cpu_s(), time.perf_counter()
         rss, parts = 0, []
         for copy in self._copies:
@@ -110,15 +111,16 @@ class Round:
             raise SystemExit(f"{target.name} took nothing: {target.last_words()}")
         return sent
 
-    def _questions(self, asking: Asking) -> Iterator[tuple[str, Waits]]:
-        for name, path in questions(self._payload, self._copies).items():
+    def _ask(self, target: Target, asked: Questions) -> Iterator[tuple[str, Waits]]:
+        asking = Asking(target.query)
+        for name, path in asked.items():
             waits = []
             for number in range(TIMES):
                 begin = time.perf_counter()
                 status, _ = asking.get(path(number))
                 waits.append(time.perf_counter() - begin)
                 if status != 200:
-                    raise SystemExit(f"{name}: {path(number)} was answered with {status}")
+                    raise SystemExit(f"{target.name} answered {path(number)} with {status}")
             yield name, _waits(waits)
 
     def _visible(self, target: Target) -> Waits:
@@ -149,35 +151,6 @@ class Round:
                 time.sleep(0.1)
             lost = sum(count - min(count, _spans(asking, trace)) for trace, count in acknowledged.items())
             return again.started_s, lost, acknowledged.total()
-
-
-def questions(payload: Payload, copies: range) -> Mapping[str, Callable[[int], str]]:
-    """What is asked, and the path of its n-th form."""
-    end_us = time.time_ns() // 1000 + 10**6
-    window = {"start": end_us - 3600 * 10**6, "end": end_us, "limit": 20}
-    choice = random.Random(7)
-    traces = [
-        choice.choice(list(ids_of(choice.choice(payload.requests), choice.choice(copies))))
-        for _ in range(TIMES)
-    ]
-
-    def search(**more: object) -> str:
-        return "/api/traces?" + urlencode({**window, **more})
-
-    def tagged(service: str, key: str, value: str) -> str:
-        return search(service=service, tags=json.dumps({key: value}))
-
-    return {
-        "trace by id": lambda n: f"/api/traces/{traces[n]}",
-        "newest 20 of a service": lambda n: search(service=SERVICES[n % 5]),
-        "newest 20 of an operation": lambda n: search(service="storefront", operation=f"GET {ROUTES[n % 4]}"),
-        "newest 20 that failed": lambda n: tagged(SERVICES[n % 3], "error", "true"),
-        "newest 20 with status 500": lambda n: tagged(SERVICES[n % 3], "http.response.status_code", "500"),
-        "newest 20 by duration": lambda n: search(service="storefront", minDuration=f"{300 + n * 10}ms"),
-        "newest 20 with a rare value": lambda n: tagged(
-            "storefront", "app.cart.id", f"cart-{n * 389 % RARE_VALUES}"
-        ),
-    }
 
 
 def _found(asking: Asking, trace_id: str) -> None:

@@ -49,6 +49,21 @@ def table(outcomes: Outcomes) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def page_table(outcomes: Outcomes) -> str:
+    """What our own list of traces answers in; empty when we did not take part."""
+    if OURS not in outcomes:
+        return ""
+    lines = ["|  | p50 | p99 |", "| --- | --- | --- |"]
+    for question in outcomes[OURS][0].as_a_page:
+        waits = [each.as_a_page[question] for each in outcomes[OURS]]
+        p50, p99 = (
+            statistics.median(each.p50_ms for each in waits),
+            statistics.median(each.p99_ms for each in waits),
+        )
+        lines.append(f"| {question} | {figure(p50, 'ms')} | {figure(p99, 'ms')} |")
+    return "\n".join(lines)
+
+
 def remarks(outcomes: Outcomes) -> str:
     """What the table leaves out, as sentences."""
     spans = {name: each[0].fed.spans for name, each in outcomes.items()}

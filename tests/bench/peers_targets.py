@@ -163,6 +163,7 @@ def _configuration(folder: Path, badger: bool, ports: list[int]) -> Mapping[str,
         "extensions": {
             "jaeger_query": {
                 "storage": {"traces": "some_storage"},
+                "enable_tracing": False,  # of itself, to a collector that is not there
                 "http": {"endpoint": http_port},
                 "grpc": {"endpoint": grpc_port},
             },
