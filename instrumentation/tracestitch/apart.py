@@ -11,7 +11,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.util._once import Once
 
 from tracestitch import contexts
-from tracestitch.exporter import SCOPE_NAME
+from tracestitch.encode import SCOPE_NAME
 from tracestitch.provider import Provider, Tracer
 from tracestitch.safety import guard
 

@@ -16,12 +16,14 @@ PLAIN_TYPES = frozenset({str, int, float, bool, Scrubbed})
 class Shared(dict[str, Any]):
     """A set of attributes that many spans or logs have alike: never changed once made, and encoded only once."""
 
-    __slots__ = ("log_bytes", "size", "span_bytes")
+    __slots__ = ("log_bytes", "size", "span_bytes", "written")
 
     def __init__(self, attributes: Mapping[str, Any]) -> None:
         super().__init__(attributes)
         self.span_bytes: bytes | None = None
         self.log_bytes: bytes | None = None
+        # Of a statement, what its spans say alike: before their ids and times, and after these.
+        self.written: tuple[bytes, bytes] | None = None
         self.size = sum(60 + len(value) if isinstance(value, str) else 60 for value in attributes.values())
 
 

@@ -5,13 +5,13 @@ from types import ModuleType
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
 
-from tracestitch import calls, databases, django_relations, frames, timeouts, tracebacks
+from tracestitch import briefs, calls, contexts, databases, django_relations, timeouts, tracebacks
+from tracestitch.briefs import Brief
 from tracestitch.safety import guard
 from tracestitch.spans import Span
 from tracestitch.statements import Statements
-from tracestitch.tracing import child, current_span
+from tracestitch.tracing import current_span
 from tracestitch.transactions import DJANGO_KEY
 
 _STARTING, _ENDING = guard("starting a statement's span"), guard("ending a statement's span")
@@ -44,11 +44,11 @@ class StatementObserver:
         # Statements outside of any request or task (migrations, shells) would each be a trace of their own.
         span = None
         try:
-            current = current_span()
+            current = contexts.current().get(contexts.SPAN_KEY)
             if type(current) is Span:
                 if current.end_time is None:
                     span = self._start(current, statement, params, many, context)
-            elif current.is_recording():
+            elif current_span().is_recording():
                 span = self._start(None, statement, params, many, context)
         except Exception as error:
             _STARTING.caught(error)
@@ -57,38 +57,36 @@ class StatementObserver:
         except BaseException as error:
             with _ENDING:
                 if span is not None:
-                    calls.fail(span, error)
-                    span.end()
+                    briefs.fail(span, error)
                 tracebacks.hide_own_frames(error)
             raise
         if span is None:
             return result
         try:
             if self._counts and statement[:6].upper() == "SELECT":
-                self._count_rows(span, context)
-            span.end()
+                briefs.end(span, _rows(context))
+            else:
+                span.end()
         except Exception as error:
             _ENDING.caught(error)
         return result
 
     def _start(
         self, parent: Span | None, statement: Any, params: Any, many: bool, context: dict[str, Any]
-    ) -> trace.Span:
+    ) -> Brief | trace.Span:
         text = statement if isinstance(statement, str) else str(statement)
         connection = context["connection"]
         asked = django_relations.sending(connection) if text[:6] == "SELECT" else None
-        location = frames.user_frame() or calls.given_at()
-        shape = self._statements.shape(text, bool(connection.in_atomic_block), location, asked)
+        shape = self._statements.here(text, bool(connection.in_atomic_block), asked, calls.given_at)
         transaction = connection.__dict__.get(DJANGO_KEY)
         if transaction is not None:
             transaction.asked(shape.operation, text)
-        span = child(parent, shape.summary, SpanKind.CLIENT, shape.attributes)
-        if many and isinstance(params, Sized):
-            span.set_attribute("db.operation.batch.size", len(params))
-        return span
+        if many:
+            return briefs.begin_many(parent, shape, len(params) if isinstance(params, Sized) else None)
+        return briefs.begin(parent, shape)
 
-    def _count_rows(self, span: trace.Span, context: dict[str, Any]) -> None:
-        """Drivers that fetch all at once know; the others say -1."""
-        count = getattr(getattr(context.get("cursor"), "cursor", None), "rowcount", -1)
-        if isinstance(count, int) and count >= 0:
-            span.set_attribute("db.response.returned_rows", count)
+
+def _rows(context: dict[str, Any]) -> int | None:
+    """Drivers that fetch all at once know; the others say -1."""
+    count = getattr(getattr(context.get("cursor"), "cursor", None), "rowcount", -1)
+    return count if isinstance(count, int) and count >= 0 else None

@@ -10,13 +10,15 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry import trace
 from opentelemetry.util.types import AttributeValue
 
-from tracestitch import calls, databases, frames, tracebacks, tracing
+from tracestitch import briefs, calls, databases, tracebacks, tracing
+from tracestitch.briefs import Brief
 from tracestitch.databases import Database
 from tracestitch.patching import replace
 from tracestitch.safety import guard
+from tracestitch.spans import Span
 from tracestitch.statements import Statements
 
 MOST_DATABASES = 100
@@ -85,7 +87,7 @@ def _observed(original: Any, driver: Driver, many: bool) -> Callable[..., Any]:
         except BaseException as error:
             with _STATEMENT:
                 if span is not None:
-                    _failed(span, error)
+                    briefs.fail(span, error)
                 tracebacks.hide_own_frames(error)
             raise
         try:
@@ -110,7 +112,7 @@ def _observed_async(original: Any, driver: Driver, many: bool) -> Callable[..., 
         except BaseException as error:
             with _STATEMENT:
                 if span is not None:
-                    _failed(span, error)
+                    briefs.fail(span, error)
                 tracebacks.hide_own_frames(error)
             raise
         try:
@@ -145,7 +147,7 @@ def told_elsewhere(caller: FrameType | None) -> bool:
 
 def _started(
     driver: Driver, cursor: Any, query: Any, caller: FrameType | None, args: tuple[Any, ...]
-) -> Span | None:
+) -> Brief | trace.Span | None:
     if not calls.in_trace() or told_elsewhere(caller) or calls.suppressed():
         return None
     if caller is not None and caller.f_globals.get("__name__") == driver.own_module:
@@ -154,12 +156,12 @@ def _started(
     if connection is None or getattr(connection, "closed", False):
         return None  # the driver is about to say so
     known = _of_connection(connection, driver)
-    site = frames.user_frame() or calls.given_at()
-    shape = known.shape(_text(query, cursor), _in_transaction(driver, connection), site)
-    span = tracing.tracer().start_span(shape.summary, None, SpanKind.CLIENT, shape.attributes)
+    shape = known.here(_text(query, cursor), _in_transaction(driver, connection), None, calls.given_at)
+    current = tracing.current_span()
+    parent = current if type(current) is Span else None
     if args and isinstance(args[0], Sized):
-        span.set_attribute("db.operation.batch.size", len(args[0]))
-    return span
+        return briefs.begin_many(parent, shape, len(args[0]))
+    return briefs.begin(parent, shape)
 
 
 def _of_connection(connection: Any, driver: Driver) -> Statements:
@@ -186,13 +188,7 @@ def _text(query: Any, cursor: Any) -> str:
     return str(composed(cursor)) if composed is not None else ""
 
 
-def _failed(span: Span, error: BaseException) -> None:
-    calls.fail(span, error)
-    span.end()
-
-
-def _ended(span: Span, cursor: Any) -> None:
+def _ended(started: Brief | trace.Span, cursor: Any) -> None:
     # Drivers that fetch while they execute know the number of rows; the others say -1.
-    if getattr(cursor, "description", None) is not None and cursor.rowcount >= 0:
-        span.set_attribute("db.response.returned_rows", cursor.rowcount)
-    span.end()
+    known = getattr(cursor, "description", None) is not None and cursor.rowcount >= 0
+    briefs.end(started, cursor.rowcount if known else None)

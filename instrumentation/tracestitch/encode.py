@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceState
 
+from tracestitch import __version__
 from tracestitch.attributes import Shared
 from tracestitch.scrub import Scrubbed, scrub_attribute, scrub_bytes, scrub_text
 from tracestitch.spans import UNSET, Rarities, Span
 
+# Of the agent's own spans and events.
+SCOPE_NAME = "tracestitch"
 _MAX_CACHED = 20_000
 _MAX_CACHED_LENGTH = 256
 _MAX_NAMES = 2_000
@@ -81,12 +84,16 @@ class Encoder:
         self._fields: dict[tuple[bytes, str, str], bytes] = {}
         self._keys: dict[str, bytes] = {}
         self._texts: dict[tuple[bytes, str], bytes] = {}
+        self._own_scope = field(b"\x0a", self.scope(SCOPE_NAME, __version__))
 
     def traces(self, resource: bytes, spans: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """An ExportTraceServiceRequest; spans come as (scope, span), both encoded."""
+        """An ExportTraceServiceRequest; spans come as (scope, span), both encoded fields."""
         by_scope: dict[bytes, list[bytes]] = {}
         for scope, span in spans:
-            by_scope.setdefault(scope, []).append(b"\x12" + varint(len(span)) + span)
+            known = by_scope.get(scope)
+            if known is None:
+                known = by_scope[scope] = []
+            known.append(span)
         scopes = [field(b"\x12", scope + b"".join(encoded)) for scope, encoded in by_scope.items()]
         return field(b"\x0a", field(b"\x0a", resource) + b"".join(scopes))
 
@@ -107,12 +114,15 @@ class Encoder:
     def resource(self, attributes: Mapping[str, Any]) -> bytes:
         return self._attributes(b"\x0a", attributes)
 
-    def scoped_span(self, span: Span) -> tuple[bytes, bytes]:
+    def scoped_span(self, span: Span | bytes) -> tuple[bytes, bytes]:
+        if type(span) is bytes:  # written at its end, with the agent's own scope
+            return self._own_scope, span
+        assert isinstance(span, Span)
         tracer = span.tracer
         if tracer.encoded_scope is None:
             scope = self.scope(tracer.scope_name, tracer.scope_version)
             tracer.encoded_scope = field(b"\x0a", scope)
-        return tracer.encoded_scope, self.span(span)
+        return tracer.encoded_scope, field(b"\x12", self.span(span))
 
     def span(self, span: Span) -> bytes:
         own, rare, parent_id = span.own, span._rare, span.parent_id

@@ -15,7 +15,7 @@ from typing import Any
 
 from tracestitch import __version__, clocks
 from tracestitch.delivery import Verdict, judge, wrong_port
-from tracestitch.encode import Deferred, Encoder, LogEntry
+from tracestitch.encode import SCOPE_NAME, Deferred, Encoder, LogEntry
 from tracestitch.ignores import Ignores
 from tracestitch.queues import BoundedQueue
 from tracestitch.safety import FAILURES, guard, say
@@ -29,7 +29,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 _HOPELESS_WAIT_S, _SUSPICIOUS_SILENCE_S = 0.15, 0.3
 # Enough for the thread to be run.
 _MOMENT_S = 0.002
-SCOPE_NAME = "tracestitch"
 _RUNNING, _SIGNALS = guard("the exporter"), guard("leaving signals to the app's threads")
 _ENCODING = guard("encoding")
 # Taken before a monkey patch.
@@ -57,7 +56,8 @@ class Exporter:
     def _reset(self) -> None:
         """A fresh start, also in a forked child, which must neither resend nor wait for its parent's things."""
         settings = self._settings
-        self.spans: BoundedQueue[Span] = BoundedQueue(settings.queue_items, settings.queue_bytes)
+        # Most were written at their end.
+        self.spans: BoundedQueue[Span | bytes] = BoundedQueue(settings.queue_items, settings.queue_bytes)
         self.logs: BoundedQueue[LogEntry | Deferred] = BoundedQueue(
             settings.queue_items, settings.queue_bytes
         )
@@ -97,6 +97,14 @@ class Exporter:
         if span._rare is not None:
             size += 4096 * len(span._rare.events)
         waiting = self.spans.put(span, size)
+        if self._idle or waiting == BATCH_ITEMS or not self._running:
+            self._notify(waiting == BATCH_ITEMS)
+
+    def add_encoded(self, span: bytes) -> None:
+        """A span with its tag and length."""
+        if self._settings.traces is None:
+            return
+        waiting = self.spans.put(span, len(span) + 64)
         if self._idle or waiting == BATCH_ITEMS or not self._running:
             self._notify(waiting == BATCH_ITEMS)
 

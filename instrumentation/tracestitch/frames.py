@@ -224,6 +224,22 @@ def user_frame(skip: int = 0) -> CodeLocation | None:
     return None
 
 
+def nearest(skip: int = 0) -> tuple[int, FrameType] | None:
+    """The innermost frame of user code, and how many calls lie between; None where a template comes first, or none."""
+    kinds, kind, depth = _CODE.kinds, _CODE.kind, 0
+    frame: FrameType | None = sys._getframe(1 + skip)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        found = kinds.get(file)
+        if found is None:
+            found = kind(file)
+        if found:
+            return (depth, frame) if found == _USER and file.endswith(".py") else None
+        frame = frame.f_back
+        depth += 1
+    return None
+
+
 def frame_location(frame: FrameType) -> CodeLocation:
     code = frame.f_code
     sites, site = _CODE.sites, (id(code), frame.f_lasti)

@@ -35,8 +35,10 @@ class Provider(trace.TracerProvider):
         self.shares = (limits.attributes is None or limits.attributes >= _ROOMY_COUNT) and (
             limits.value_length is None or limits.value_length >= _ROOMY_LENGTH
         )
-        self._exporter = exporter
+        self.exporter = exporter
         self.processors: tuple[Any, ...] = ()
+        # Every span is recorded, and nobody but the exporter sees it.
+        self.is_plain = sampler is None and self.shares
         self._tracers: dict[tuple[str, str, str | None], Tracer] = {}
 
     def get_tracer(
@@ -56,10 +58,11 @@ class Provider(trace.TracerProvider):
     def add_span_processor(self, span_processor: Any) -> None:
         """A processor of the SDK's kind, beside the agent's own exporter."""
         self.processors += (span_processor,)
+        self.is_plain = False
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         flushed = [processor.force_flush(timeout_millis) for processor in self.processors]
-        return self._exporter.flush(timeout_millis / 1000) and False not in flushed
+        return self.exporter.flush(timeout_millis / 1000) and False not in flushed
 
     def shutdown(self) -> None:
         for processor in self.processors:
@@ -69,7 +72,7 @@ class Provider(trace.TracerProvider):
     def resource(self) -> Any:
         from opentelemetry.sdk.resources import Resource
 
-        return Resource(dict(self._exporter.resource()))
+        return Resource(dict(self.exporter.resource()))
 
     def begun(self, span: Span, parent_context: Context | None) -> None:
         for processor in self.processors:
@@ -80,7 +83,7 @@ class Provider(trace.TracerProvider):
         if swallowed.WATCH.pending:
             swallowed.complete(span)
         if span.flags & _SAMPLED:
-            self._exporter.add_span(span)
+            self.exporter.add_span(span)
         if self.processors:
             readable = span.readable()
             for processor in self.processors:

@@ -9,9 +9,21 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
 
-from tracestitch import calls, commits, databases, frames, sql, timeouts, tracebacks, tracing, transactions
+from tracestitch import (
+    briefs,
+    calls,
+    commits,
+    databases,
+    frames,
+    sql,
+    timeouts,
+    tracebacks,
+    tracing,
+    transactions,
+)
+from tracestitch.briefs import Brief
+from tracestitch.frames import CodeLocation
 from tracestitch.patching import replace
 from tracestitch.safety import guard
 from tracestitch.spans import Span
@@ -40,10 +52,9 @@ class Listeners:
                 operation = sql.operation_and_table(statement)[0]
             else:
                 known = _of_engine(connection.engine)
-                shape = known.shape(statement, transaction is not None, calls.location(_awaiting_frame))
+                shape = known.here(statement, transaction is not None, None, _line_elsewhere)
                 operation = shape.operation
-                span = tracing.child(parent, shape.summary, SpanKind.CLIENT, shape.attributes)
-                setattr(execution, _STARTED, (span, operation))
+                setattr(execution, _STARTED, (briefs.begin(parent, shape), operation))
             if operation in transactions.WRITES and not _autocommits(connection):
                 transaction = transactions.opened(connection)
             if transaction is not None:
@@ -60,8 +71,9 @@ class Listeners:
                 return
             # Drivers that fetch while they execute know the number of rows; the others say -1.
             if operation == "SELECT" and cursor.rowcount >= 0:
-                span.set_attribute("db.response.returned_rows", cursor.rowcount)
-            span.end()
+                briefs.end(span, cursor.rowcount)
+            else:
+                span.end()
         except Exception as error:
             _STATEMENT.caught(error)
 
@@ -73,8 +85,7 @@ class Listeners:
         with _STATEMENT:
             span, _ = _taken(execution)
             if span is not None:
-                calls.fail(span, error, seen)
-                span.end()
+                briefs.fail(span, error, seen)
 
 
 _LISTENERS = Listeners()
@@ -211,8 +222,8 @@ def patch_orm(module: ModuleType) -> None:
     event.listen(module.Session, "after_begin", _session_began)
 
 
-def _taken(execution: Any) -> tuple[trace.Span | None, str]:
-    started: tuple[trace.Span, str] | None = getattr(execution, _STARTED, None)
+def _taken(execution: Any) -> tuple[Brief | trace.Span | None, str]:
+    started: tuple[Brief | trace.Span, str] | None = getattr(execution, _STARTED, None)
     if started is None:
         return None, ""
     setattr(execution, _STARTED, None)
@@ -290,6 +301,10 @@ def _is_explicit(caller: FrameType | None) -> bool:
 def _autocommits(connection: Any) -> bool:
     level = connection.get_execution_options().get("isolation_level")
     return (level or getattr(connection.dialect, "_on_connect_isolation_level", None)) == "AUTOCOMMIT"
+
+
+def _line_elsewhere() -> CodeLocation | None:
+    return calls.location(_awaiting_frame)
 
 
 def _awaiting_frame() -> FrameType | None:

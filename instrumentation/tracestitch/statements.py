@@ -1,6 +1,8 @@
 """What a statement's span says again each time one database runs one statement from one line of code."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from types import CodeType
 from typing import NamedTuple
 
 from opentelemetry.util.types import AttributeValue
@@ -26,6 +28,42 @@ class Statements:
     def __init__(self, database: Mapping[str, AttributeValue]) -> None:
         self._database = database
         self._known: dict[tuple[str, bool | None, int, tuple[str, str, str] | None], Shape] = {}
+        # By the text: how it was asked last, and how far up the stack the line of user code was.
+        self._last: dict[str, tuple[int, CodeType, int, bool | None, tuple[str, str, str] | None, Shape]] = {}
+
+    def here(
+        self,
+        text: str,
+        in_transaction: bool | None,
+        asked: tuple[str, str, str] | None,
+        otherwise: Callable[[], frames.CodeLocation | None],
+    ) -> Shape:
+        """The shape of a statement that the code which calls this sends; `otherwise` tells the line where no user
+        code is in the stack. That the same line asks at the same depth as last time is seen without a walk."""
+        last = self._last.get(text)
+        if last is not None:
+            depth, code, instruction, transaction, relation, shape = last
+            try:
+                frame = sys._getframe(depth)
+                if (
+                    frame.f_code is code
+                    and frame.f_lasti == instruction
+                    and transaction is in_transaction
+                    and relation == asked
+                ):
+                    return shape
+            except ValueError:
+                pass  # the stack is not so deep this time
+        found = frames.nearest()
+        if found is None:
+            return self.shape(text, in_transaction, frames.user_frame() or otherwise(), asked)
+        depth, frame = found
+        shape = self.shape(text, in_transaction, frames.frame_location(frame), asked)
+        if len(text) <= sql.LONGEST_CACHED:
+            if len(self._last) >= MOST_KNOWN:
+                self._last.clear()
+            self._last[text] = (depth, frame.f_code, frame.f_lasti, in_transaction, asked, shape)
+        return shape
 
     def shape(
         self,

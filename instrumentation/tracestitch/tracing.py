@@ -9,7 +9,8 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind
 
 from tracestitch import __version__, apart, contexts
 from tracestitch.attributes import Shared, limits_of
-from tracestitch.exporter import SCOPE_NAME, Exporter
+from tracestitch.encode import SCOPE_NAME
+from tracestitch.exporter import Exporter
 from tracestitch.patching import on_import
 from tracestitch.provider import Provider, Tracer
 from tracestitch.sampling import sampler_of
