@@ -90,7 +90,7 @@ def _whole(snapshot: Snapshot, keys: pa.Table) -> pa.Table:
 
     def read(place: walk.Place) -> pa.Table:
         path = snapshot.layout.segments / place.segment.file_name
-        rows = FileRows(snapshot.footers, path, list(place.row_groups))
+        rows = FileRows(snapshot.footers, path, place.row_groups, snapshot.row_groups(place.segment))
         return pa.table({}) if asked.mask(rows) is None else _chosen(rows.everything(), asked, wanted)
 
     sorted_times = np.array(sorted(times))

@@ -252,9 +252,10 @@ def _of_segment(snapshot: Snapshot, segment: Segment, window: Window) -> Iterato
         yield rollups.clipped(rollup, window.start_ns, window.end_ns)
     else:
         path = snapshot.layout.segments / segment.file_name
-        facts = snapshot.row_groups(segment).facts
+        told = snapshot.row_groups(segment)
+        facts = told.facts
         for group in np.flatnonzero((facts["min_ns"] < window.end_ns) & (facts["max_ns"] >= window.start_ns)):
-            yield from _of_rows(snapshot.footers.read(path, [int(group)], rollups.COLUMNS), window)
+            yield from _of_rows(snapshot.footers.read(path, [int(group)], rollups.COLUMNS, told), window)
 
 
 def _of_rows(table: pa.Table, window: Window) -> Iterator[Rollup]:

@@ -211,7 +211,9 @@ class Snapshots:
             except BadConfiguration as error:
                 raise Unavailable(str(error)) from error
             self._manifest_mark = mark
-            self._known.keep({self._layout.segments / name for name in self._manifest.files()})
+            paths = {self._layout.segments / name for name in self._manifest.files()}
+            self._known.keep(paths)
+            self._footers.keep(paths)
         return self._manifest
 
     def _tables(self, names: tuple[HotName, ...]) -> Tables:

@@ -13,6 +13,7 @@ from tracestitch_collector.model import LogRecord, Span, Trace
 from tracestitch_collector.store.embedded import trace_index
 from tracestitch_collector.store.embedded.footers import asked
 from tracestitch_collector.store.embedded.manifest import Signal
+from tracestitch_collector.store.embedded.row_groups import RowGroups
 from tracestitch_collector.store.embedded.rows import logs_of, spans_of
 from tracestitch_collector.store.embedded.segments import aligned, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
@@ -84,13 +85,14 @@ def _in_segments(
     columns: Collection[str] | None,
 ) -> list[pa.Table]:
     places = [
-        (snapshot.layout.segments / segment.file_name, group)
+        (snapshot.layout.segments / segment.file_name, group, snapshot.row_groups(segment))
         for segment in snapshot.segments(signal)
         for group in snapshot.index(segment).row_groups(hashes, segment.row_groups)
     ]
 
-    def read(place: tuple[Path, int]) -> pa.Table:
-        return _of_traces(snapshot.footers.read(place[0], [place[1]], columns), wanted)
+    def read(place: tuple[Path, int, RowGroups]) -> pa.Table:
+        path, group, told = place
+        return _of_traces(snapshot.footers.read(path, [group], columns, told), wanted)
 
     if len(places) == 1 and columns is None:  # as a trace mostly is
         return [_of_traces(snapshot.footers.read_whole(*places[0]), wanted)]

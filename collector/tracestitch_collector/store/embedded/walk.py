@@ -126,10 +126,11 @@ def steps(
 def _read(snapshot: Snapshot, asked: Conditions, columns: set[str], place: Place) -> pa.Table:
     """Columns that only the answer needs are read only where there is one."""
     path = snapshot.layout.segments / place.segment.file_name
-    rows = FileRows(snapshot.footers, path, list(place.row_groups))
+    told = snapshot.row_groups(place.segment)
+    rows = FileRows(snapshot.footers, path, place.row_groups, told)
     if len(place.row_groups) <= EAGER:
         rows.columns(asked.tested | columns)
-    mask = asked.mask(rows, snapshot.row_groups(place.segment), place.row_groups)
+    mask = asked.mask(rows, told, place.row_groups)
     return pa.table({}) if mask is None else _plain(rows.columns(columns), mask)
 
 
