@@ -4,7 +4,11 @@ collector is well again what waited arrives and what was lost has been counted."
 import json
 import re
 import subprocess
-from pathlib import Path
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Any
 
 import pytest
 
@@ -12,58 +16,61 @@ from tests.support.agent import APPS, TRACESTITCH, environment, fake_receiver, f
 from tests.support.collector_states import STATES, State, serving
 
 pytestmark = pytest.mark.processes
-COMMAND = [*TRACESTITCH, "run", "python", "unwell.py", "400", "0.3", "stay"]
+COMMAND = [*TRACESTITCH, "run", "python", "unwell.py"]
 LARGEST_GROWTH_KIB = 20 * 1024
+# They sleep most of the time.
+AT_ONCE = 8
+AT_A_PORT = tuple(state for state in STATES if "127.0.0.1" in state.url and "https" not in state.url)
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-def test_an_unwell_collector_hurts_nobody(state: State, tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """An app that has ended: what it told of its requests, its exit code, and what it wrote to stderr."""
+
+    told: dict[str, Any]
+    code: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What came to the collector once it was well."""
+
+    paths: Sequence[str]
+    losses: Sequence[Any]
+
+
+@pytest.fixture(scope="module")
+def left() -> Mapping[str, Left]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return {state.name: app for state, app in zip(STATES, pool.map(left_in, STATES), strict=True)}
+
+
+@pytest.fixture(scope="module")
+def recovered() -> Mapping[str, Recovered]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(recovered_from, AT_A_PORT)
+        return {state.name: one for state, one in zip(AT_A_PORT, found, strict=True)}
+
+
+def left_in(state: State) -> Left:
     port = free_port()
-    url = state.url.format(port=port)
-    with (tmp_path / "errors").open("w+") as errors:
+    with tempfile.TemporaryFile("w+") as errors:
         with serving(state.serve, port):
-            process = subprocess.Popen(
-                COMMAND,
-                cwd=APPS,
-                env=environment(url),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+            process = started(["400", "0.1", "stay"], environment(state.url.format(port=port)), errors)
             assert process.stdout is not None
-            found = json.loads(process.stdout.readline())
+            told = json.loads(process.stdout.readline())
         process.communicate("\n\n", timeout=60)
         errors.seek(0)
-        said = errors.read()
-
-    assert found["errors"] == 0
-    assert found["waits"] == []  # no request opened a connection or looked up a name
-    assert found["grown_kib"] <= LARGEST_GROWTH_KIB
-    assert process.returncode == 0
-    assert "Traceback" not in said
-    assert leaving_s(said) <= 1.0
-    assert len(lines(said)) <= 2, said  # one of the state, one where it changed when the port was closed
-    if state.name != "no URL at all":
-        assert said.count("does not take data") >= 1 or state.name == "gzip bomb"
+        return Left(told=told, code=process.returncode, said=errors.read())
 
 
-@pytest.mark.parametrize(
-    "state", [state for state in STATES if "127.0.0.1" in state.url and "https" not in state.url], ids=str
-)
-def test_once_the_collector_is_well_again_what_waited_arrives(state: State, tmp_path: Path) -> None:
+def recovered_from(state: State) -> Recovered:
     port = free_port()
-    with (tmp_path / "errors").open("w+") as errors:
+    environ = environment(f"http://127.0.0.1:{port}", OTEL_EXPORTER_OTLP_TIMEOUT="2000")
+    with tempfile.TemporaryFile("w+") as errors:
         with serving(state.serve, port):
-            process = subprocess.Popen(
-                [*COMMAND[:-3], "40", "0.1", "stay"],
-                cwd=APPS,
-                env=environment(f"http://127.0.0.1:{port}", OTEL_EXPORTER_OTLP_TIMEOUT="2000"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+            process = started(["40", "0.1", "stay"], environ, errors)
             assert process.stdout is not None
             assert process.stdin is not None
             json.loads(process.stdout.readline())
@@ -75,16 +82,53 @@ def test_once_the_collector_is_well_again_what_waited_arrives(state: State, tmp_
             if state.refuses:
                 receiver.wait_for(lambda got: any("losses" in log.event_name for log in got.logs))
             process.communicate("\n", timeout=60)
+            return Recovered(
+                paths=[span.attributes["url.path"] for span in receiver.server_spans()],
+                losses=[log.body for log in receiver.logs if log.event_name == "tracestitch.agent.losses"],
+            )
 
-            numbers = {span.attributes["url.path"] for span in receiver.server_spans()}
-            losses = [log.body for log in receiver.logs if log.event_name == "tracestitch.agent.losses"]
 
-    assert {f"/items/{number}" for number in range(5)} <= numbers
+def started(words: Sequence[str], environ: Mapping[str, str], errors: IO[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=APPS,
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+def test_an_unwell_collector_hurts_nobody(state: State, left: Mapping[str, Left]) -> None:
+    app = left[state.name]
+
+    assert app.told["errors"] == 0
+    assert app.told["waits"] == []  # no request opened a connection or looked up a name
+    assert app.told["grown_kib"] <= LARGEST_GROWTH_KIB
+    assert app.code == 0
+    assert "Traceback" not in app.said
+    assert leaving_s(app.said) <= 1.0
+    assert len(lines(app.said)) <= 2, (
+        app.said
+    )  # one of the state, one where it changed when the port was closed
+    if state.name != "no URL at all":
+        assert app.said.count("does not take data") >= 1 or state.name == "gzip bomb"
+
+
+@pytest.mark.parametrize("state", AT_A_PORT, ids=lambda state: state.name)
+def test_once_the_collector_is_well_again_what_waited_arrives(
+    state: State, recovered: Mapping[str, Recovered]
+) -> None:
+    found = recovered[state.name]
+
+    assert {f"/items/{number}" for number in range(5)} <= set(found.paths)
     if state.refuses:
-        assert losses[-1]["refused_spans"] > 0
+        assert found.losses[-1]["refused_spans"] > 0
     if not state.refuses and state.name != "gzip bomb":
-        assert len(receiver.server_spans()) == 95  # all since the start, each once
-        assert losses == []
+        assert len(found.paths) == 95  # all since the start, each once
+        assert found.losses == []
 
 
 def lines(said: str) -> list[str]:
