@@ -10,9 +10,10 @@ import pytest
 
 from tests.support.scripted_elasticsearch import Script, items, own_certificate, scripted_elasticsearch
 from tracestitch_collector.errors import BadConfiguration, Unavailable
-from tracestitch_collector.store.elasticsearch.bulk import ATTEMPTS, Bulk, Outcome, chunks
+from tracestitch_collector.store.elasticsearch.bulk import ATTEMPTS, Bulk, Outcome
+from tracestitch_collector.store.elasticsearch.chunks import chunks
 from tracestitch_collector.store.elasticsearch.client import connect
-from tracestitch_collector.store.elasticsearch.documents import Action
+from tracestitch_collector.store.elasticsearch.documents import Action, lines_of
 from tracestitch_collector.store.elasticsearch.fallback import without_refused
 from tracestitch_collector.store.elasticsearch.offsets import FILE, read_offsets, write_offsets
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
@@ -161,8 +162,10 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 def test_a_chunk_stays_within_its_limit_unless_one_document_is_larger() -> None:
     actions = [action(0, text="x" * size) for size in (10, 10, 500, 10)]
-    found = [len(chunk) for chunk in chunks(actions, 250)]
-    assert found == [2, 1, 1]
+    arrays = [lines_of(actions[:1]), lines_of(actions[1:])]
+    found = list(chunks(arrays, 250))
+    assert [chunk.count for chunk in found] == [2, 1, 1]
+    assert [action for chunk in found for action in chunk.actions()] == actions
 
 
 def test_an_attribute_that_the_mapping_refuses_is_kept_beside_and_the_document_stored() -> None:

@@ -21,9 +21,10 @@ from tests.support.telemetry import (
     spans_table,
 )
 from tracestitch_collector.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanLink
-from tracestitch_collector.store.elasticsearch.documents import Action, log_actions, span_actions
+from tracestitch_collector.store.elasticsearch.documents import Action, actions_in, log_lines, span_lines
 from tracestitch_collector.store.elasticsearch.fields import ENRICHED_ATTRIBUTES
 from tracestitch_collector.store.elasticsearch.findings import finding_actions
+from tracestitch_collector.store.elasticsearch.origins import Origins
 from tracestitch_collector.store.elasticsearch.routing import Router
 from tracestitch_collector.store.elasticsearch.setup import templates
 
@@ -40,7 +41,8 @@ DJANGO = Scope(
 
 
 def actions_of(*spans: Span) -> list[Action]:
-    return list(span_actions(spans_table(spans, digest=bytes(16)), Router(namespace="default")))
+    lines = span_lines(spans_table(spans, digest=bytes(16)), Router(namespace="default"), Origins())
+    return [action for array in lines for action in actions_in(b"".join(array.to_pylist()))]
 
 
 def documents_of(*spans: Span) -> list[dict[str, Any]]:
@@ -48,7 +50,8 @@ def documents_of(*spans: Span) -> list[dict[str, Any]]:
 
 
 def log_document(record: LogRecord) -> dict[str, Any]:
-    (action,) = log_actions(logs_table([record]), Router(namespace="default"))
+    lines = log_lines(logs_table([record]), Router(namespace="default"), Origins())
+    (action,) = (action for array in lines for action in actions_in(b"".join(array.to_pylist())))
     document: dict[str, Any] = json.loads(action.document)
     return document
 

@@ -6,14 +6,23 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import orjson
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 from elastic_transport.client_utils import DEFAULT
-from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+from elasticsearch import ApiError, Elasticsearch, JsonSerializer, UnsupportedProductError
 
 from tracestitch_collector.errors import BadConfiguration, Unavailable
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
+
+
+class _Answers(JsonSerializer):
+    """Reads with orjson; what is asked may hold numbers that orjson cannot write."""
+
+    def json_loads(self, data: bytes) -> Any:
+        return orjson.loads(data)
 
 
 def connect(settings: ElasticsearchSettings) -> Elasticsearch:
@@ -33,6 +42,7 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
             api_key=settings.api_key or None,
             ca_certs=settings.ca_certs or DEFAULT,
             request_timeout=settings.request_timeout_s,
+            serializers={"application/json": _Answers()},
             max_retries=1,
         )
     except (ValueError, OSError) as error:

@@ -7,7 +7,7 @@ write: spans, their events as log documents, and log records. See docs/elasticse
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,13 +26,16 @@ from tracestitch_collector.store.elasticsearch.enrichment import (
     exception_attributes,
     span_attributes,
 )
-from tracestitch_collector.store.elasticsearch.fields import KINDS, STATUSES
+from tracestitch_collector.store.elasticsearch.fields import KINDS, MAX_LONG, STATUSES
 from tracestitch_collector.store.elasticsearch.origins import Origin, Origins
+from tracestitch_collector.store.elasticsearch.plain_logs import plain_logs
+from tracestitch_collector.store.elasticsearch.plain_spans import plain_spans
 from tracestitch_collector.store.elasticsearch.routing import Router, Stream
 from tracestitch_collector.store.elasticsearch.times import rfc3339
 from tracestitch_collector.store.elasticsearch.values import can_be_indexed, rendered
 
-MAX_LONG = 2**63 - 1
+MAX_ROWS = 2**14
+"""That are rendered at a time: some 25 MB of text."""
 
 Signal = Literal["traces", "logs", "findings"]
 Row = dict[str, Any]
@@ -52,9 +55,54 @@ class Action:
         return len(self.line) + len(self.document) + 2
 
 
-def span_actions(table: pa.Table, router: Router) -> Iterator[Action]:
-    """Each span, then its events."""
-    origins = Origins()
+def span_lines(table: pa.Table, router: Router, origins: Origins) -> Iterator[pa.Array]:
+    """For every span and every event two lines of a bulk request, in arrays."""
+    for part in _parts(table):
+        texts, odd = plain_spans(part, router, origins)
+        yield texts
+        if odd.any():
+            yield lines_of(span_actions(part.filter(pa.array(odd)), router, origins))
+        with_events = ~part.column("events").is_null().to_numpy() & ~odd
+        if with_events.any():
+            others = span_actions(part.filter(pa.array(with_events)), router, origins)
+            yield lines_of(action for action in others if action.signal == "logs")
+
+
+def log_lines(table: pa.Table, router: Router, origins: Origins) -> Iterator[pa.Array]:
+    for part in _parts(table):
+        texts, odd = plain_logs(part, router, origins)
+        yield texts
+        if odd.any():
+            yield lines_of(log_actions(part.filter(pa.array(odd)), router, origins))
+
+
+def _parts(table: pa.Table) -> Iterator[pa.Table]:
+    for first in range(0, len(table), MAX_ROWS):
+        yield table.slice(first, MAX_ROWS)
+
+
+def lines_of(actions: Iterable[Action]) -> pa.Array:
+    return pa.array([b"%b\n%b\n" % (action.line, action.document) for action in actions], pa.binary())
+
+
+def actions_in(body: bytes) -> list[Action]:
+    """The documents of a bulk body, taken apart again."""
+    lines = body.split(b"\n")
+    return [
+        Action(signal=_signal(line), line=line, document=document)
+        for line, document in zip(lines[::2], lines[1::2], strict=False)
+    ]
+
+
+def _signal(line: bytes) -> Signal:
+    ((operation, header),) = orjson.loads(line).items()
+    if operation != "create":
+        return "findings"
+    return "logs" if header["_index"].startswith("logs-") else "traces"
+
+
+def span_actions(table: pa.Table, router: Router, origins: Origins) -> Iterator[Action]:
+    """Each span, then its events, one row after the other: the form that plain_spans.py keeps to."""
     for row, attributes in zip(_rows(table, SPANS), row_attributes(table), strict=True):
         resource = origins.resource(row["resource"], row["service_name"])
         scope = origins.scope(row["scope"])
@@ -68,8 +116,7 @@ def span_actions(table: pa.Table, router: Router) -> Iterator[Action]:
         yield from _event_actions(row, facts, (resource, scope), stream, identity)
 
 
-def log_actions(table: pa.Table, router: Router) -> Iterator[Action]:
-    origins = Origins()
+def log_actions(table: pa.Table, router: Router, origins: Origins) -> Iterator[Action]:
     for row, attributes in zip(_rows(table, LOGS), row_attributes(table), strict=True):
         resource = origins.resource(row["resource"], row["service_name"])
         scope = origins.scope(row["scope"])

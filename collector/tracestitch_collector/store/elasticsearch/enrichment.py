@@ -53,6 +53,43 @@ _MESSAGING_KEYS = frozenset(
 )
 _RPC_KEYS = frozenset(("rpc.system", "rpc.system.name", "rpc.service", "rpc.method", "rpc.grpc.status_code"))
 
+_TEMPORARY = "messaging.destination.temporary"
+
+URL_KEYS = ("url.full", "http.url")
+"""Of these only the host and port are looked at."""
+READ_KEYS = (
+    "processor.event",
+    "type",
+    "service.peer.name",
+    "peer.service",
+    "messaging.operation.name",
+    "messaging.operation",
+    "messaging.system",
+    "messaging.destination.name",
+    "db.system.name",
+    "db.system",
+    "db.namespace",
+    "db.name",
+    "rpc.system.name",
+    "rpc.system",
+    "rpc.service",
+    "rpc.method",
+    "rpc.grpc.status_code",
+    "http.response.status_code",
+    "http.status_code",
+    *URL_KEYS,
+    "url.domain",
+    "url.port",
+    "server.address",
+    "server.port",
+)
+"""Attributes whose values decide what is added to a span."""
+SEEN_KEYS = tuple(
+    tuple(sorted(keys - set(READ_KEYS)))
+    for keys in (_HTTP_KEYS, _DB_KEYS, _MESSAGING_KEYS, _RPC_KEYS, {_TEMPORARY})
+)
+"""Attributes of which only the presence does; those of a line decide the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanFacts:
@@ -107,7 +144,7 @@ def _as_transaction(span: SpanFacts, count: float) -> dict[str, Any]:
         "transaction.sampled": True,
         "transaction.root": span.is_root,
         "transaction.representative_count": count,
-        "transaction.duration.us": _microseconds(span.duration_ns),
+        "transaction.duration.us": microseconds(span.duration_ns),
         "transaction.type": transaction_type(span.attributes),
         "transaction.result": _result(span),
     }
@@ -120,7 +157,7 @@ def _as_span(span: SpanFacts, count: float) -> dict[str, Any]:
     added: dict[str, Any] = {
         "processor.event": "span",
         "span.representative_count": count,
-        "span.duration.us": _microseconds(span.duration_ns),
+        "span.duration.us": microseconds(span.duration_ns),
     }
     action = _text(span.attributes, "messaging.operation.name", "messaging.operation")
     kind, subtype = _type(span)
@@ -177,7 +214,7 @@ def _target(attributes: Mapping[str, Any]) -> tuple[str, str]:
             _text(attributes, "db.namespace", "db.name") or peer,
         )
     if _has(attributes, _MESSAGING_KEYS):
-        temporary = "messaging.destination.temporary" in attributes
+        temporary = _TEMPORARY in attributes
         queue = "" if temporary else _text(attributes, "messaging.destination.name")
         return _text(attributes, "messaging.system") or "messaging", queue or peer
     if _has(attributes, _RPC_KEYS):
@@ -278,11 +315,7 @@ def _http_status(attributes: Mapping[str, Any]) -> int:
 
 
 def _host_and_port(attributes: Mapping[str, Any]) -> str:
-    try:
-        host = urlsplit(_text(attributes, "url.full", "http.url")).netloc.rpartition("@")[2]
-    except ValueError:
-        host = ""
-    if host:
+    if host := _host(_text(attributes, *URL_KEYS)):
         return host
     for address, port in (("url.domain", "url.port"), ("server.address", "server.port")):
         if found := _text(attributes, address):
@@ -291,7 +324,22 @@ def _host_and_port(attributes: Mapping[str, Any]) -> str:
     return ""
 
 
-def _microseconds(duration_ns: int) -> int:
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+
+
+def without_path(url: Any) -> Any:
+    """A URL that decides the same and is the same for all of one host."""
+    if not isinstance(url, str) or not url:
+        return url
+    host = _host(url)
+    return f"//{host}" if host else "nowhere"
+
+
+def microseconds(duration_ns: int) -> int:
     return int(duration_ns / 1000) if abs(duration_ns) < 2**53 else duration_ns // 1000
 
 

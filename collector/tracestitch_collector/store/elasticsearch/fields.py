@@ -81,3 +81,6 @@ KINDS = ("", "Internal", "Server", "Client", "Producer", "Consumer")
 STATUSES = ("", "Ok", "Error")
 REQUEST_KINDS = ("Server", "Consumer")
 CALL_KINDS = ("Client", "Producer")
+
+MAX_LONG = 2**63 - 1
+"""The largest number that a field holds."""

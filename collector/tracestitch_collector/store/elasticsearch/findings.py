@@ -12,7 +12,8 @@ import orjson
 import pyarrow as pa
 
 from tracestitch_collector.checks.finding import Finding, from_json
-from tracestitch_collector.store.elasticsearch.documents import MAX_LONG, Action
+from tracestitch_collector.store.elasticsearch.documents import Action
+from tracestitch_collector.store.elasticsearch.fields import MAX_LONG
 from tracestitch_collector.store.elasticsearch.searching import PAGE, Searcher, all_of, term
 from tracestitch_collector.store.elasticsearch.times import rfc3339
 

@@ -1,5 +1,5 @@
-"""Resources and scopes as parts of a document. They repeat in every row of a process, so each is rendered once
-per table and then copied as bytes.
+"""Resources and scopes as parts of a document. They repeat in every row of a process, so each is rendered once and
+then copied as bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tracestitch_collector.store.elasticsearch.values import (
 )
 
 SERVICE_NAME = "service.name"
+MAX_KEPT = 2000
+"""Resources, and as many scopes, that are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Origin:
 
 @dataclass(slots=True, kw_only=True)
 class Origins:
-    """Renders each distinct resource and scope of a table once."""
+    """Remembers each resource and scope that it rendered, within bounds."""
 
     _resources: dict[tuple[str, str], Origin] = field(default_factory=dict)
     _scopes: dict[str, Origin] = field(default_factory=dict)
@@ -44,12 +46,16 @@ class Origins:
     def resource(self, text: str, service_name: str) -> Origin:
         found = self._resources.get((text, service_name))
         if found is None:
+            if len(self._resources) >= MAX_KEPT:
+                self._resources.clear()
             found = self._resources[text, service_name] = _resource(text, service_name)
         return found
 
     def scope(self, text: str) -> Origin:
         found = self._scopes.get(text)
         if found is None:
+            if len(self._scopes) >= MAX_KEPT:
+                self._scopes.clear()
             found = self._scopes[text] = _scope(text)
         return found
 

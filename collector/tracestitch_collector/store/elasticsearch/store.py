@@ -14,11 +14,12 @@ from tracestitch_collector.model import Trace
 from tracestitch_collector.store.elasticsearch.bulk import Bulk
 from tracestitch_collector.store.elasticsearch.client import answering, connect
 from tracestitch_collector.store.elasticsearch.dependencies import read_dependencies
-from tracestitch_collector.store.elasticsearch.documents import Action, log_actions, span_actions
+from tracestitch_collector.store.elasticsearch.documents import Action, log_lines, span_lines
 from tracestitch_collector.store.elasticsearch.findings import finding_actions, read_findings
 from tracestitch_collector.store.elasticsearch.inventories import read_inventories
 from tracestitch_collector.store.elasticsearch.log_search import search_logs
 from tracestitch_collector.store.elasticsearch.offsets import read_offsets, write_offsets
+from tracestitch_collector.store.elasticsearch.origins import Origins
 from tracestitch_collector.store.elasticsearch.routing import Router
 from tracestitch_collector.store.elasticsearch.searching import Searcher
 from tracestitch_collector.store.elasticsearch.service_summaries import (
@@ -67,6 +68,7 @@ class ElasticsearchStore:
         self._client = client
         self._searcher = Searcher(client=client, settings=settings, pause=pause)
         self._router = Router(namespace=settings.namespace)
+        self._origins = Origins()
         self._streams = Bulk(client=client, settings=settings, pause=pause)
         self._findings = Bulk(client=client, settings=settings, pause=pause, data_streams=False)
         self._written = read_offsets(settings.data)
@@ -91,8 +93,11 @@ class ElasticsearchStore:
         return rejected
 
     def _send(self, batch: Batch) -> tuple[Rejected, ...]:
-        telemetry = self._streams.send(
-            itertools.chain(span_actions(batch.spans, self._router), log_actions(batch.logs, self._router))
+        telemetry = self._streams.send_lines(
+            itertools.chain(
+                span_lines(batch.spans, self._router, self._origins),
+                log_lines(batch.logs, self._router, self._origins),
+            )
         )
         findings = self._findings.send(finding_actions(batch.findings, self._settings.findings_index))
         return (*telemetry.rejected, *findings.rejected)

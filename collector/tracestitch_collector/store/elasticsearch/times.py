@@ -11,11 +11,11 @@ SECOND = 1_000_000_000
 
 def rfc3339(time_ns: int) -> str:
     second, fraction = divmod(time_ns, SECOND)
-    return f"{_second(second)}.{fraction:09d}Z"
+    return f"{second_text(second)}.{fraction:09d}Z"
 
 
 @lru_cache(maxsize=1024)
-def _second(second: int) -> str:
+def second_text(second: int) -> str:
     return (EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
