@@ -4,10 +4,12 @@ a row group's facts rule out is never opened.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from heapq import heapify, heappop
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +21,9 @@ from tracestitch_collector.store.embedded.matching import Mask
 from tracestitch_collector.store.embedded.segments import aligned, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
 
-SINGLES = 3
-"""So many row groups are read one by one, since most searches end there; then more and more at once."""
-GROWING = ((8, 4), (16, 8))
-"""After them so many row groups, up to so many of a segment in one reading."""
-TOGETHER = 16
-"""Of all that follow."""
+PORTIONS = ((1, 1), (1, 1), (1, 1), (8, 2), (16, 4), (32, 8), (64, 16))
+"""So many row groups are a portion, up to so many of a segment are read at once: most searches end with the first few.
+Portions that follow are as the last."""
 WAVE = 2
 """So many readings at a time."""
 EAGER = 4
@@ -68,26 +67,46 @@ class Step:
     frontier_ns: int
 
 
-def places(snapshot: Snapshot, signal: Signal, asked: Conditions, service: str = "") -> list[Place]:
-    """Single row groups, latest first."""
-    found: list[Place] = []
-    for segment in snapshot.segments(signal):
-        if segment.overlaps(asked.window.start_ns, asked.window.end_ns) and segment.may_hold(service):
-            told = snapshot.row_groups(segment)
-            groups = np.flatnonzero(asked.row_groups(told))
-            latest = told.facts["max_ns"][groups].tolist()
-            found += [Place(segment, (group,), at) for group, at in zip(groups.tolist(), latest, strict=True)]
-    found.sort(key=lambda place: -place.max_ns)
-    return found
+def places(snapshot: Snapshot, signal: Signal, asked: Conditions, service: str = "") -> Iterator[Place]:
+    """Single row groups, latest first. A segment's facts are looked into once nothing later is left."""
+    segments = _segments(snapshot, signal, asked, service)
+    found: list[tuple[int, int, int, Segment]] = []
+    while segments or found:
+        while segments and (not found or segments[-1].max_ns >= -found[0][0]):
+            found += _inside(snapshot, segments.pop(), asked)
+            heapify(found)
+        if found:
+            latest, _, group, segment = heappop(found)
+            yield Place(segment, (group,), -latest)
 
 
-def together(single: Sequence[Place]) -> list[Place]:
-    """The first few as they are, the others of one segment in one place, more of them the later they come."""
-    found, done = list(single[:SINGLES]), SINGLES
-    for count, size in (*GROWING, (len(single), TOGETHER)):
-        found += _joined(single[done : done + count], size)
-        done += count
-    return found
+def _segments(snapshot: Snapshot, signal: Signal, asked: Conditions, service: str) -> list[Segment]:
+    """The latest last."""
+    found = [
+        segment
+        for segment in snapshot.segments(signal)
+        if segment.overlaps(asked.window.start_ns, asked.window.end_ns) and segment.may_hold(service)
+    ]
+    return sorted(found, key=lambda segment: segment.max_ns)
+
+
+def _inside(snapshot: Snapshot, segment: Segment, asked: Conditions) -> list[tuple[int, int, int, Segment]]:
+    told = snapshot.row_groups(segment)
+    groups = np.flatnonzero(asked.row_groups(told))
+    latest = told.facts["max_ns"][groups].tolist()
+    return [(-at, segment.id, group, segment) for group, at in zip(groups.tolist(), latest, strict=True)]
+
+
+def together(single: Iterator[Place]) -> Iterator[tuple[list[Place], int]]:
+    """Portions of what is to be read, each with the latest time of what comes after it. The first few places are
+    portions of their own, of the others those of one segment are one, more of them the later they come."""
+    following = next(single, None)
+    for count, size in itertools.chain(PORTIONS, itertools.repeat(PORTIONS[-1])):
+        if following is None:
+            return
+        portion = [following, *itertools.islice(single, count - 1)]
+        following = next(single, None)
+        yield _joined(portion, size), following.max_ns if following else OLDEST
 
 
 def _joined(single: Sequence[Place], size: int) -> list[Place]:
@@ -111,16 +130,16 @@ def steps(
     service: str = "",
 ) -> Iterator[Step]:
     """The rows with these columns. The caller stops when it has enough or its time is over."""
-    todo = together(places(snapshot, signal, asked, service))
     hot = snapshot.hot.spans if signal == "spans" else snapshot.hot.logs
-    yield Step((_meeting(hot, asked, columns),), todo[0].max_ns if todo else OLDEST)
-    done = 0
-    while done < len(todo):
-        part = todo[done : done + (1 if done < SINGLES else WAVE)]
-        done += len(part)
-        read = partial(_read, snapshot, asked, columns)
-        found = tuple(snapshot.footers.each(read, part))
-        yield Step(found, todo[done].max_ns if done < len(todo) else OLDEST)
+    segments = _segments(snapshot, signal, asked, service)
+    yield Step((_meeting(hot, asked, columns),), segments[-1].max_ns if segments else OLDEST)
+    read = partial(_read, snapshot, asked, columns)
+    for todo, after_ns in together(places(snapshot, signal, asked, service)):
+        for done in range(0, len(todo), WAVE):
+            found = tuple(snapshot.footers.each(read, todo[done : done + WAVE]))
+            left = todo[done + WAVE :]
+            yield Step(found, max(left[0].max_ns, after_ns) if left else after_ns)
+    yield Step((), OLDEST)
 
 
 def _read(snapshot: Snapshot, asked: Conditions, columns: set[str], place: Place) -> pa.Table:
