@@ -48,10 +48,6 @@ class LogEntry(NamedTuple):
     shared: Shared | None = None
 
 
-# A record that becomes an entry only when it is sent: what makes it, and out of what.
-Deferred = tuple[Any, ...]
-
-
 def varint(number: int) -> bytes:
     if number < 0x80:
         return _SMALL[number]
@@ -132,7 +128,7 @@ class Encoder:
             ),
             _trace_state(span.trace_state),
             b"\x22\x08" + parent_id.to_bytes(8, "big") if parent_id else b"",
-            self._text(b"\x2a", span.name),
+            self.name(b"\x2a", span.name),
             _KINDS[span.kind._value_],
             _times(0x39, span.start_time, 0x41, span.end_time or 0),
         ]
@@ -156,7 +152,7 @@ class Encoder:
     def _rarities(self, rare: Rarities) -> list[bytes]:
         parts = [_count(b"\x50", rare.dropped_attributes)]
         for event in rare.events:
-            encoded = b"\x09" + _fixed64(event.timestamp) + self._text(b"\x12", event.name)
+            encoded = b"\x09" + _fixed64(event.timestamp) + self.name(b"\x12", event.name)
             attributes = self._attributes(b"\x1a", event.attributes) + _count(
                 b"\x20", event.dropped_attributes
             )
@@ -168,7 +164,7 @@ class Encoder:
         parts.append(_count(b"\x70", rare.dropped_links))
         return parts
 
-    def _text(self, tag: bytes, value: str) -> bytes:
+    def name(self, tag: bytes, value: str) -> bytes:
         """A name that repeats: of a span, or of a level."""
         known = self._texts.get((tag, value))
         if known is None:
@@ -183,14 +179,12 @@ class Encoder:
             body = scrub_text(body)
         parts = [
             _time_and_severity(9, entry.time_ns, 0x10, entry.severity_number),
-            self._text(b"\x1a", entry.severity_text),
+            self.name(b"\x1a", entry.severity_text),
             field(b"\x2a", self._any(body)),
         ]
         shared = entry.shared
         if shared is not None:
-            if shared.log_bytes is None:
-                shared.log_bytes = self._attributes(b"\x32", shared)
-            parts.append(shared.log_bytes)
+            parts.append(self.of_log(shared))
         if entry.attributes:
             parts.append(self._attributes(b"\x32", entry.attributes))
         if entry.trace_id:
@@ -198,8 +192,16 @@ class Encoder:
             parts.append(_log_ids(0x45, entry.trace_flags, b"\x4a\x10", trace_id, b"\x52\x08", span_id))
         parts.append(b"\x59" + _fixed64(entry.time_ns))
         if entry.event_name:
-            parts.append(self._text(b"\x62", entry.event_name))
+            parts.append(self.name(b"\x62", entry.event_name))
         return b"".join(parts)
+
+    def of_log(self, shared: Shared) -> bytes:
+        if shared.log_bytes is None:
+            shared.log_bytes = self._attributes(b"\x32", shared)
+        return shared.log_bytes
+
+    def log_attributes(self, attributes: Mapping[str, Any]) -> bytes:
+        return self._attributes(b"\x32", attributes)
 
     def _link(self, context: SpanContext, attributes: Mapping[str, Any], dropped: bytes) -> bytes:
         ids = (
@@ -243,7 +245,7 @@ class Encoder:
 
     def _any(self, value: Any, depth: int = 0) -> bytes:
         if type(value) is Scrubbed:
-            return field(b"\x2a", b"".join([_text_item(item) for item in value]))
+            return field(b"\x2a", b"".join([text_item(item) for item in value]))
         if isinstance(value, str):
             return field(b"\x0a", value.encode("utf-8", "replace"))
         if isinstance(value, bool):
@@ -279,7 +281,7 @@ def _overlap(shared: tuple[Shared, ...], own: Mapping[str, Any]) -> bool:
     return False
 
 
-def _text_item(value: str) -> bytes:
+def text_item(value: str) -> bytes:
     """One text of an array."""
     raw = value.encode("utf-8", "replace")
     return _ITEM[len(raw)] + raw if len(raw) < len(_ITEM) else field(b"\x0a", field(b"\x0a", raw))

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
-from tracestitch.encode import Deferred, LogEntry
+from tracestitch.encode import LogEntry
 from tracestitch.exporter import Exporter
+from tracestitch.log_lines import Deferred
 from tracestitch.patching import on_import
 from tracestitch.safety import guard
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from tracestitch import __version__, clocks
 from tracestitch.delivery import Verdict, judge, wrong_port
-from tracestitch.encode import SCOPE_NAME, Deferred, Encoder, LogEntry
+from tracestitch.encode import SCOPE_NAME, Encoder, LogEntry
 from tracestitch.ignores import Ignores
+from tracestitch.log_lines import Deferred, Line
 from tracestitch.queues import BoundedQueue
 from tracestitch.safety import FAILURES, guard, say
 from tracestitch.settings import AgentSettings, Target
@@ -241,8 +242,11 @@ class Exporter:
         return None
 
     def _record(self, item: LogEntry | Deferred) -> tuple[str, bytes]:
-        entry = item if isinstance(item, LogEntry) else item[0](*item[1:])
-        return entry.scope, self._encoder.log(entry)
+        line = item[0]
+        if type(line) is Line:
+            return line.scope, line.encoded(self._encoder, *item[1:])
+        assert isinstance(item, LogEntry)
+        return item.scope, self._encoder.log(item)
 
     def _batch(self, signal: str, target: Target, body: bytes, count: int) -> Batch:
         data = gzip.compress(body, 1, mtime=0) if target.gzip else body

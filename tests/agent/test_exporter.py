@@ -73,12 +73,13 @@ def test_a_flush_waits_for_what_is_just_being_encoded(receiver: FakeReceiver) ->
     out = exporter(receiver.url)
     begun, go_on = threading.Event(), threading.Event()
 
-    def encoded_slowly() -> LogEntry:
-        begun.set()
-        assert go_on.wait(20)
-        return entry("slow")
+    class EncodedSlowly(dict[str, Any]):
+        def items(self) -> Any:
+            begun.set()
+            assert go_on.wait(20)
+            return super().items()
 
-    out.add_log((encoded_slowly,), 100)
+    out.add_log(entry("slow")._replace(attributes=EncodedSlowly(key="value")), 100)
     assert begun.wait(20)
     threading.Timer(0.1, go_on.set).start()
 

@@ -17,6 +17,7 @@ from tracestitch.encode import Encoder, LogEntry
 from tracestitch.exceptions import record_exception
 from tracestitch.exporter import Exporter
 from tracestitch.incoming import of_wsgi
+from tracestitch.log_lines import Line
 from tracestitch.profiler import Recording
 from tracestitch.profiler import written as profile_written
 from tracestitch.provider import Provider
@@ -89,15 +90,17 @@ def _log(text: str) -> bytes:
         ("got %(it)s", ({"it": text},)),
     ):
         record = logging.LogRecord("shop", 20, "/srv/shop/views.py", 3, message, arguments, None)
-        captured.append(logs._written_out(record, logs._PLACES.location(record), 1))
+        captured.append(logs._written_out(record, logs._LINES.location(record), 1))
     failed = logging.LogRecord(
         "shop", 40, "/srv/shop/views.py", 3, "no", (), (ValueError, _failing(text), None)
     )
-    captured.append(logs._written_out(failed, logs._PLACES.location(failed), 1))
-    plain = logs.plain_entry(
-        1, 20, "INFO", "shop", "got %s", (text[:256],), captured[0] and _place(), "t", 0, 0, 0
-    )
-    return b"".join(map(ENCODER.log, [*captured, plain])) + ENCODER.scope(text, text)
+    captured.append(logs._written_out(failed, logs._LINES.location(failed), 1))
+    line = Line(_place(), 20, "INFO", "shop", "t")
+    plain = [
+        line.encoded(ENCODER, 1, template, arguments, 0, 0, 0)
+        for template, arguments in (("got %s", (text[:256],)), (text, ()), (text, (text[:256],)))
+    ]
+    return b"".join([*map(ENCODER.log, captured), *plain]) + ENCODER.scope(text, text)
 
 
 def _place() -> Any:
@@ -142,7 +145,7 @@ def _locals(text: str) -> bytes:
     except ValueError as error:
         record_exception(span, error, handled=False)
         record.exc_info = (ValueError, error, error.__traceback__)
-        entry = logs._written_out(record, logs._PLACES.location(record), 1)
+        entry = logs._written_out(record, logs._LINES.location(record), 1)
     finally:
         local_values.SWITCH.on = False
     assert "fail" in span.events[0].attributes["tracestitch.exception.locals"]
