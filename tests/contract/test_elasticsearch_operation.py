@@ -322,12 +322,32 @@ def test_a_reader_reads_everything_and_cannot_write(
 # The next major version
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def next_server() -> Iterator[RealElasticsearch]:
-    """Only for this test: two servers at once would need much memory."""
+    """Only at the end of this module: two servers at once need much memory."""
     server = start_or_skip(NEXT)
     yield server
     server.stop()
+
+
+def test_a_template_that_is_deleted_under_a_writer_comes_back_before_anything_is_indexed_without_it(
+    next_server: RealElasticsearch, tmp_path: Path
+) -> None:
+    """While it is in use Elasticsearch protects it, so this server has no spans yet."""
+    settings = fresh_settings(next_server.url, tmp_path)
+    store, client = ElasticsearchStore.open(settings, write=True), connect(settings)
+    assert store.write(batch(logs=[log()])) == ()
+    client.indices.delete_index_template(name="tracestitch-traces-otel")
+    with pytest.raises(Unavailable, match="tracestitch elasticsearch setup"):
+        store.write(batch([span()], request="other"))
+    assert store.write(batch([span()], request="other")) == ()
+    make_visible(settings)
+    trace = store.trace(TRACE_ID)
+    assert trace is not None
+    (mapping,) = client.indices.get_mapping(index=settings.span_streams).values()
+    assert mapping["mappings"]["properties"]["trace_id"]["type"] == "keyword"
+    store.close()
+    client.close()
 
 
 def test_the_next_major_version_is_written_and_read(next_server: RealElasticsearch, tmp_path: Path) -> None:

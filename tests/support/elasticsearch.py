@@ -64,13 +64,30 @@ class UnobtainableError(Exception):
     """Why there is no server, in one line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RealElasticsearch:
     """A running server of our own: the address with its password, its process, its folder."""
 
     url: str
     process: subprocess.Popen[bytes]
     folder: Path
+
+    def signal(self, number: int) -> None:
+        """To the launcher and to the server that it started: they are a group of their own."""
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def restart(self) -> None:
+        """With the same data, at the same address, once it was ended."""
+        home = next(self.folder.glob("elasticsearch-*"))
+        port = self.url.rpartition(":")[2]
+        java = java_home(OLDEST_JAVA[home.name.partition("-")[2]])
+        (self.folder / "output").unlink()
+        self.process = launch(home, java, ("-E", f"http.port={port}"))
+        _wait(self.process, self.folder / "output")
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -83,7 +100,7 @@ class RealElasticsearch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-_URL = pytest.StashKey[str]()
+_SERVER = pytest.StashKey[RealElasticsearch]()
 
 
 @pytest.fixture(scope="session")
@@ -92,12 +109,21 @@ def elasticsearch_url(request: pytest.FixtureRequest) -> str:
     run. Skips the test where there is none, and fails it in CI."""
     if given := os.environ.get("TRACESTITCH_TEST_ELASTICSEARCH_URL", ""):
         return given
-    config = request.config
-    if _URL not in config.stash:
+    return _shared(request.config).url
+
+
+@pytest.fixture
+def own_elasticsearch(request: pytest.FixtureRequest) -> RealElasticsearch:
+    """The same server as one that may be stopped and killed; whoever does so starts it again."""
+    return _shared(request.config)
+
+
+def _shared(config: pytest.Config) -> RealElasticsearch:
+    if _SERVER not in config.stash:
         server = start_or_skip(CURRENT)
         config.add_cleanup(server.stop)
-        config.stash[_URL] = server.url
-    return config.stash[_URL]
+        config.stash[_SERVER] = server
+    return config.stash[_SERVER]
 
 
 def start_or_skip(version: str) -> RealElasticsearch:
@@ -142,22 +168,8 @@ def _start(version: str, archive: Path, java: Path, folder: Path) -> RealElastic
         program.chmod(0o755)
     password = secrets.token_hex(12)
     _write_users(home / "config", password)
-    user = _give_away(folder)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ES_JAVA_HOME": str(java),
-        "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
-    }
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            [home / "bin" / "elasticsearch"],
-            env=environment,
-            user=user,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    _give_away(folder)
+    process = launch(home, java)
     try:
         address = _wait(process, folder / "output")
     except BaseException:
@@ -167,6 +179,24 @@ def _start(version: str, archive: Path, java: Path, folder: Path) -> RealElastic
     return RealElasticsearch(
         url=f"http://{ADMINISTRATOR}:{password}@{address}", process=process, folder=folder
     )
+
+
+def launch(home: Path, java: Path, arguments: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ES_JAVA_HOME": str(java),
+        "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
+    }
+    with (home.parent / "output").open("wb") as output:
+        return subprocess.Popen(
+            [home / "bin" / "elasticsearch", *arguments],
+            env=environment,
+            user=RUN_AS if os.geteuid() == 0 else None,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 def _write_users(config: Path, password: str) -> None:
@@ -188,15 +218,14 @@ def _privileges(role: str) -> Any:
     return descriptor
 
 
-def _give_away(folder: Path) -> str | None:
-    """Hands the folder to a user who is not root; None where we are not root ourselves."""
+def _give_away(folder: Path) -> None:
+    """Hands the folder to a user who is not root, where we are."""
     if os.geteuid() != 0:
-        return None
+        return
     user = pwd.getpwnam(RUN_AS)
     os.chown(folder, user.pw_uid, user.pw_gid)
     for path in folder.rglob("*"):
         os.chown(path, user.pw_uid, user.pw_gid)
-    return RUN_AS
 
 
 def _wait(process: subprocess.Popen[bytes], output: Path) -> str:
