@@ -25,7 +25,7 @@ ERRORS = (
     OSError,
     TypeError,
 )
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 def forked(work):
@@ -164,6 +164,7 @@ def difference(bare, part):
 
 
 def main():
+    """The words: a seed, how many sites (0: all), of which modules, and which share of them, as `0/4`."""
     seed, count = int(sys.argv[1]), int(sys.argv[2])
     modules = [name for name in sys.argv[3].split(",") if name]
     rounds = Rounds()
@@ -185,7 +186,8 @@ def main():
     jobs = [job for job in jobs if not modules or sites[job[1]].module in modules]
     chance = random.Random(seed)
     chance.shuffle(jobs)
-    jobs = sorted(jobs[: count or None], reverse=True)
+    share, shares = map(int, sys.argv[4].split("/"))
+    jobs = sorted(jobs[: count or None][share::shares], reverse=True)
     fired = began = False
     counts = {"sites": len(sites), "start": len(starting), "requests": len(passing), "run": 0, "fired": 0}
     for at_start, site in jobs:
