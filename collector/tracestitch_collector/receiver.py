@@ -85,12 +85,12 @@ class Receiver:
         self._http_socket = http_socket
         self.http_port = port_of(http_socket)
         settings.data.mkdir(parents=True, exist_ok=True)
-        self._writer = LogWriter(
-            settings.data / "log" / name, max_bytes=settings.max_log_size_bytes // settings.receivers
-        )
+        max_bytes = settings.max_log_size_bytes // settings.receivers
+        self._writer = LogWriter(settings.data / "log" / name, max_bytes=max_bytes)
         self._log = WatchedLog(self._writer)
         self._committer = Committer(self._log.append)
         self.counters = Counters(self._log.bytes)
+        self.counters.log_max_bytes.set(max_bytes)
         intake = Intake(self._committer, self.counters, time.time_ns)
         self._app = OtlpApp(intake, self.counters, settings, other=self._side_app(intake), other_paths=PATHS)
         self._server = _Server(self._uvicorn_config(deadlines))

@@ -38,6 +38,7 @@ _GAUGES = {
     "tracestitch_pipeline_lag_seconds": ("Age of the oldest received request not yet stored.", ()),
     "tracestitch_pipeline_backlog_bytes": ("Bytes of the log that are not yet stored.", ()),
     "tracestitch_output_queue_bytes": ("Bytes that wait for an output.", ("output",)),
+    "tracestitch_output_up": ("1 while an output takes what it is given.", ("output",)),
 }
 
 
@@ -74,6 +75,9 @@ class PipelineMetrics(Collector):
 
     def queue_bytes(self, output: str, count: int) -> None:
         self._set("tracestitch_output_queue_bytes", (output,), count)
+
+    def up(self, output: str, is_up: bool) -> None:
+        self._set("tracestitch_output_up", (output,), int(is_up))
 
     def collect(self) -> Iterator[Metric]:
         for name, (documentation, labels) in _COUNTERS.items():

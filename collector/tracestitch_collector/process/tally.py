@@ -11,6 +11,10 @@ from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
 from tracestitch_collector.status import STORE_AWAY, Report
 
 
+_STORE = ("store", "presence", "sync")
+"""Problems that keep what arrives from the store."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     name: str
@@ -33,6 +37,7 @@ class Tally:
         self._gauges: dict[str, float] = {}
         self._facts: dict[str, str] = {}
         self._problems: dict[str, str] = {}
+        metrics.up("store", True)
         self._alarms: dict[str, str] = {}
 
     def stored(self, signal: Signal, count: int) -> None:
@@ -103,6 +108,7 @@ class Tally:
                 self._facts["last problem"] = text
             else:
                 self._problems.pop(about, None)
+            self._metrics.up("store", not self._problems.keys() & set(_STORE))
 
     def alarm(self, headline: str, why: str) -> None:
         """What everyone must know while it lasts; an empty text when it is over."""
@@ -114,9 +120,7 @@ class Tally:
 
     def report(self) -> Report:
         with self._lock:
-            away = [
-                self._problems[about] for about in ("store", "presence", "sync") if about in self._problems
-            ]
+            away = [self._problems[about] for about in _STORE if about in self._problems]
             counters: Mapping[str, float] = {
                 **{str(key): float(count) for key, count in self._counts.items()},
                 **self._gauges,

@@ -67,6 +67,11 @@ class Counters:
             "tracestitch_receiver_log_bytes", "Size of the write-ahead log on disk.", registry=self.registry
         )
         log.set_function(log_bytes)
+        self.log_max_bytes = Gauge(
+            "tracestitch_receiver_log_max_bytes",
+            "Size of the write-ahead log from which on data is refused.",
+            registry=self.registry,
+        )
         for signal in SIGNALS:
             for transport in TRANSPORTS:
                 self.accepted.labels(signal.name, transport)

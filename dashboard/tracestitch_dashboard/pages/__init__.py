@@ -10,6 +10,7 @@ from tracestitch_dashboard.pages import (
     inventories,
     logs,
     overview,
+    runbooks,
     service,
     services,
     status,
@@ -27,6 +28,7 @@ PAGES: tuple[Page, ...] = (
     service.PAGE,
     logs.PAGE,
     status.PAGE,
+    runbooks.PAGE,
 )
 
 FRAGMENTS: tuple[Fragment, ...] = (
