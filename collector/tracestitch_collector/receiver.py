@@ -30,6 +30,7 @@ from tracestitch_collector.receive.counters import Counters
 from tracestitch_collector.receive.exposition import exposed
 from tracestitch_collector.receive.http import OtlpApp
 from tracestitch_collector.receive.intake import Intake
+from tracestitch_collector.receive.line_server import Lines, LineServer
 from tracestitch_collector.receive.protocol import protocol_class
 from tracestitch_collector.receive.side import PATHS, settings_key, side_app
 from tracestitch_collector.settings import PART_VARIABLE, PROCESS_VARIABLE, Settings, receiver_names
@@ -78,11 +79,17 @@ class Receiver:
     """Everything of the process, wired together."""
 
     def __init__(
-        self, settings: Settings, http_socket: socket.socket, name: str = "receiver", **deadlines: float
+        self,
+        settings: Settings,
+        http_socket: socket.socket,
+        name: str = "receiver",
+        lines_socket: socket.socket | None = None,
+        **deadlines: float,
     ) -> None:
         self._settings = settings
         self._name = name
         self._http_socket = http_socket
+        self._lines_socket = lines_socket
         self.http_port = port_of(http_socket)
         settings.data.mkdir(parents=True, exist_ok=True)
         max_bytes = settings.max_log_size_bytes // settings.receivers
@@ -92,7 +99,10 @@ class Receiver:
         self.counters = Counters(self._log.bytes)
         self.counters.log_max_bytes.set(max_bytes)
         intake = Intake(self._committer, self.counters, time.time_ns)
-        self._app = OtlpApp(intake, self.counters, settings, other=self._side_app(intake), other_paths=PATHS)
+        lines = Lines(intake, self.counters, settings.token)
+        self._lines = LineServer(lines, self.counters)
+        other = self._side_app(Alerts(intake), lines)
+        self._app = OtlpApp(intake, self.counters, settings, other=other, other_paths=PATHS)
         self._server = _Server(self._uvicorn_config(deadlines))
         self._grpc, self.grpc_port = grpc_receiver.serve(
             grpc_receiver.GrpcReceiver(intake, self.counters, settings),
@@ -100,7 +110,7 @@ class Receiver:
             settings.otlp_grpc_port,
         )
 
-    def _side_app(self, intake: Intake) -> FastAPI:
+    def _side_app(self, alerts: Alerts, lines: Lines) -> FastAPI:
         socket_path = self._settings.data / "run" / "metrics.sock"
         return side_app(
             settings_key(self._settings.data / "agent.key"),
@@ -108,7 +118,8 @@ class Receiver:
             self._store_away,
             lambda accept: exposed(self.counters, socket_path, accept, self._siblings()),
             self._about,
-            Alerts(intake).__call__,
+            alerts.__call__,
+            lines.post,
         )
 
     def _siblings(self) -> list[Mapping[str, float]]:
@@ -155,8 +166,11 @@ class Receiver:
         writing = threading.Thread(target=status.keep_writing, args=(self._report, told), daemon=True)
         writing.start()
         try:
+            if self._lines_socket is not None:
+                await self._lines.start(self._lines_socket)
             await self._server.serve(sockets=[self._http_socket])
         finally:
+            await self._lines.close()
             await asyncio.to_thread(self._grpc.stop(GRACE_S).wait)
             self._committer.close()
             self._app.close()
@@ -179,6 +193,11 @@ class Receiver:
             facts={
                 "OTLP/HTTP": f"{self._settings.host}:{self.http_port}",
                 "OTLP/gRPC": f"{self._settings.host}:{self.grpc_port}",
+                **(
+                    {"log lines over TCP": f"{self._settings.host}:{self._lines.port}"}
+                    if self._lines.port
+                    else {}
+                ),
                 "metrics": "exposed at /metrics for Prometheus, not stored",
             },
             problems=tuple(filter(None, problems)),
@@ -189,7 +208,11 @@ class Receiver:
 async def run(settings: Settings, environment: Mapping[str, str]) -> None:
     """The whole life of the process."""
     http_socket = inherited("otlp_http", environment) or bind(settings.host, settings.otlp_http_port)
-    receiver = Receiver(settings, http_socket, environment.get(PROCESS_VARIABLE) or "receiver")
+    lines_socket = inherited("lines", environment)
+    if lines_socket is None and settings.lines_port is not None:
+        lines_socket = bind(settings.host, settings.lines_port)
+    name = environment.get(PROCESS_VARIABLE) or "receiver"
+    receiver = Receiver(settings, http_socket, name, lines_socket)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, receiver.stop)

@@ -58,6 +58,10 @@ def second_store(text: str) -> str:
     return store(text) if text else ""
 
 
+def optional_port(text: str) -> int | None:
+    return None if text == "off" else port(text)
+
+
 def switch(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError("it is 'on' or 'off'")

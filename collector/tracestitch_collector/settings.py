@@ -72,6 +72,7 @@ class Settings:
     otlp_http_port: int = 4318
     otlp_grpc_port: int = 4317
     dashboard_port: int = 4380
+    lines_port: int | None = None
     store: str = "embedded"
     also: str = ""
     """A second store that is written as well; empty for none."""
@@ -171,6 +172,14 @@ TABLE: tuple[Setting, ...] = (
         parse=values.port,
         default="4380",
         help="port for the pages and the Jaeger query API; 0 takes a free one",
+        metavar="PORT",
+    ),
+    Setting(
+        name="lines_port",
+        flag="--lines-port",
+        parse=values.optional_port,
+        default="off",
+        help="port for log lines over TCP, from Logstash or Python's senders for it, and from Filebeat; 5044 is usual",
         metavar="PORT",
     ),
     Setting(
@@ -360,10 +369,10 @@ def _check(settings: Settings) -> None:
             "set TRACESTITCH_TOKEN to a secret of at least 16 characters (the agents read the same variable), "
             "or listen on 127.0.0.1"
         )
-    ports = [settings.otlp_http_port, settings.otlp_grpc_port, settings.dashboard_port]
+    ports = [settings.otlp_http_port, settings.otlp_grpc_port, settings.dashboard_port, settings.lines_port]
     taken = [port for port in ports if port]
     if len(set(taken)) < len(taken):
-        raise BadConfiguration(f"the three ports must differ, they are {', '.join(map(str, ports))}")
+        raise BadConfiguration(f"the ports must differ, they are {', '.join(map(str, taken))}")
 
 
 def is_loopback(host: str) -> bool:
@@ -383,6 +392,7 @@ def with_ports(settings: Settings, ports: Mapping[str, int]) -> Settings:
         otlp_http_port=ports.get("otlp_http", settings.otlp_http_port),
         otlp_grpc_port=ports.get("otlp_grpc", settings.otlp_grpc_port),
         dashboard_port=ports.get("dashboard", settings.dashboard_port),
+        lines_port=ports.get("lines", settings.lines_port),
     )
     if settings.public_url:
         return settings

@@ -59,12 +59,16 @@ class Program:
     name: str
     module: str
     socket: str = ""
-    """The listening socket it inherits."""
+    """The listening socket by which it is known to be well; it inherits it."""
+    further: tuple[str, ...] = ()
+    """Other listening sockets that it inherits, where there are such."""
     unix_socket: str = ""
     """Where in the data folder it answers instead."""
 
 
-RECEIVER = Program(name="receiver", module="tracestitch_collector.receiver", socket="otlp_http")
+RECEIVER = Program(
+    name="receiver", module="tracestitch_collector.receiver", socket="otlp_http", further=("lines",)
+)
 PIPELINE = Program(name="pipeline", module="tracestitch_collector.pipeline", unix_socket="run/metrics.sock")
 SECOND = Program(name="pipeline-also", module="tracestitch_collector.second")
 CHECKS = Program(name="checks", module="tracestitch_collector.checking")
@@ -187,7 +191,8 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         program = child.program
-        own = {name: bound for name, bound in self.sockets.items() if name == program.socket}
+        names = (program.socket, *program.further)
+        own = {name: bound for name, bound in self.sockets.items() if name in names}
         files = [bound.fileno() for bound in own.values()] + ([] if self.lock is None else [self.lock])
         child.process = subprocess.Popen(
             [sys.executable, "-m", program.module],
@@ -238,12 +243,18 @@ class Supervisor:
             "otlp_http": f"http://{host}:{self.settings.otlp_http_port}" if receives else "",
             "otlp_grpc": f"http://{host}:{self.settings.otlp_grpc_port}" if receives else "",
             "dashboard": f"http://{host}:{self.settings.dashboard_port}" if "dashboard" in served else "",
+            "lines": f"tcp://{host}:{self.settings.lines_port}" if "lines" in self.sockets else "",
         }
 
     def _tell(self) -> None:
         addresses = self.addresses()
         self._write_addresses(addresses)
-        labels = {"dashboard": "dashboard", "otlp_http": "OTLP/HTTP", "otlp_grpc": "OTLP/gRPC"}
+        labels = {
+            "dashboard": "dashboard",
+            "otlp_http": "OTLP/HTTP",
+            "otlp_grpc": "OTLP/gRPC",
+            "lines": "log lines",
+        }
         told = [f"{label} {addresses[name]}" for name, label in labels.items() if addresses[name]]
         silent = [child.program.name for child in self.children if not child.was_ready]
         state = f"not answering yet: {', '.join(silent)}" if silent else "ready"
@@ -309,6 +320,8 @@ def _take_sockets(settings: Settings, programs: Sequence[Program]) -> dict[str, 
     if "otlp_http" in wanted:
         sockets["otlp_http"] = bind(settings.host, settings.otlp_http_port)
         sockets["otlp_grpc"] = bind(settings.host, settings.otlp_grpc_port, listening=False)
+        if settings.lines_port is not None:
+            sockets["lines"] = bind(settings.host, settings.lines_port)
     if "dashboard" in wanted:
         sockets["dashboard"] = bind(settings.host, settings.dashboard_port)
     return sockets

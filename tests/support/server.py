@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -31,6 +31,7 @@ class Server:
     otlp_http: str
     otlp_grpc: str
     dashboard: str
+    lines: str = ""
 
     def get(self, path: str) -> Any:
         """The JSON twin at the dashboard."""
@@ -76,14 +77,16 @@ def start(
     arguments: Sequence[str] = (),
     environment: dict[str, str] | None = None,
     python: str = sys.executable,
+    errors: IO[bytes] | None = None,
 ) -> Server:
-    """Starts it and waits until it says where it listens."""
+    """Starts it and waits until it says where it listens; what its processes complain of goes to `errors`."""
     addresses = data / "run" / "addresses.json"
     addresses.unlink(missing_ok=True)
     ports = ("--otlp-http-port", "0", "--otlp-grpc-port", "0", "--dashboard-port", "0")
     process = subprocess.Popen(
         [python, "-m", "tracestitch", "serve", "--data", str(data), *ports, *arguments],
         env={**os.environ, **(environment or {})},
+        stderr=errors,
     )
 
     def ready() -> dict[str, str] | None:
@@ -103,4 +106,5 @@ def start(
         otlp_http=found["otlp_http"],
         otlp_grpc=found["otlp_grpc"],
         dashboard=found.get("dashboard", ""),
+        lines=found.get("lines", ""),
     )

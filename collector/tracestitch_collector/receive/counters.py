@@ -48,6 +48,12 @@ class Counters:
             ("signal", "reason"),
             registry=self.registry,
         )
+        self.unread_lines = Counter(
+            "tracestitch_receiver_unread_lines",
+            "Log lines that were no JSON object and are kept as the text that they are.",
+            ("transport",),
+            registry=self.registry,
+        )
         self.slow = Counter(
             "tracestitch_receiver_slow_connections",
             "Connections closed because their request did not arrive in time.",

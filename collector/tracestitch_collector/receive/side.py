@@ -1,4 +1,4 @@
-"""Everything of the OTLP/HTTP port but OTLP itself: the agent's key, alerts, health, and /metrics."""
+"""Everything of the OTLP/HTTP port but OTLP itself: the agent's key, alerts, log lines, health, and /metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from tracestitch_collector.receive.answers import Code
 
-PATHS = ("/agent", "/alerts", "/healthz", "/readyz", "/metrics")
+PATHS = ("/agent", "/alerts", "/healthz", "/lines", "/readyz", "/metrics")
 
 _CODES = {404: Code.NOT_FOUND, 405: Code.UNIMPLEMENTED}
 
@@ -26,11 +26,12 @@ def side_app(
     exposed: Callable[[str], Awaitable[tuple[bytes, str]]],
     about: Callable[[], Mapping[str, object]],
     alerts: Callable[[Request], Awaitable[Response]],
+    lines: Callable[[Request], Awaitable[Response]],
 ) -> FastAPI:
     """`unready` says why nothing can be accepted now, `store_away` why what is accepted waits in the log, each
     nothing when all is well; `exposed` is the text of /metrics and its
     type for an Accept header; `about` is what `tracestitch doctor` asks: version, clock, dashboard, disk; `alerts`
-    takes what Alertmanager says."""
+    takes what Alertmanager says, `lines` log lines as JSON."""
     # Telemetry off: a collector that traced itself would never come to rest.
     app = FastAPI(
         openapi_url=None,
@@ -64,6 +65,7 @@ def side_app(
         return Response(body, headers={"content-type": content_type})
 
     app.add_api_route("/alerts", alerts, methods=["POST"], response_model=None)
+    app.add_api_route("/lines", lines, methods=["POST"], response_model=None)
 
     @app.exception_handler(HTTPException)
     async def refused(_request: Request, error: Exception) -> JSONResponse:
