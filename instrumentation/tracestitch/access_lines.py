@@ -22,25 +22,26 @@ class Served(NamedTuple):
     flags: int
 
 
-_LAST: ContextVar[Served | None] = ContextVar("tracestitch_served", default=None)
+_LAST: ContextVar[tuple[str, str, Span] | None] = ContextVar("tracestitch_served", default=None)
 
 
 def remember(span: Span, method: str, path: str) -> None:
     """This thread begins to serve this request."""
-    context = span.get_span_context()
-    _LAST.set(Served(method, path, context.trace_id, context.span_id, int(context.trace_flags)))
+    _LAST.set((method, path, span))
 
 
 def request_of(line: str) -> Served | None:
     """The request that this line tells of, once; None where it tells of another, or of none."""
-    served = _LAST.get()
-    if served is None:
+    last = _LAST.get()
+    if last is None:
         return None
+    method, path, span = last
     told = _REQUEST.search(_COLOURS.sub("", line[:_LONGEST_LINE]))
-    if told is None or told[1] != served.method or unquote(told[2]) != served.path:
+    if told is None or told[1] != method or unquote(told[2]) != path:
         return None
     forget()
-    return served
+    context = span.get_span_context()
+    return Served(method, path, context.trace_id, context.span_id, int(context.trace_flags))
 
 
 def forget() -> None:

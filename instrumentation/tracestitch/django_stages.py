@@ -16,6 +16,8 @@ _TIMING = guard("timing a stage of a Django request")
 # On the request: the time of the layers inside the one that runs.
 _INSIDE = "_tracestitch_inside_ns"
 _SLOW_SIGNAL_NS = 1_000_000
+# Less adds up to nothing in a few layers.
+_WORTH_ADDING_NS = 20_000
 
 
 def patch_layers(module: ModuleType) -> None:
@@ -66,16 +68,23 @@ def _layer_name(get_response: Any) -> str:
 
 def _layer(handler: Any, name: str) -> Callable[..., Any]:
     def layer(request: Any) -> Any:
+        known: dict[str, Any] = {}
         before, begun_ns = 0, perf_counter_ns()
         try:
-            before = _enter(request)
+            known = request.__dict__
+            before = known.get(_INSIDE, 0)
+            known[_INSIDE] = 0
         except Exception as error:
             _TIMING.caught(error)
         try:
             return handler(request)
         finally:
             try:
-                _leave(request, name, before, perf_counter_ns() - begun_ns)
+                took_ns = perf_counter_ns() - begun_ns
+                own_ns = took_ns - known.get(_INSIDE, 0)
+                known[_INSIDE] = before + took_ns
+                if name and own_ns >= _WORTH_ADDING_NS:
+                    server.spent("middleware", name, own_ns)
             except Exception as error:
                 _TIMING.caught(error)
 
@@ -111,7 +120,7 @@ def _leave(request: Any, name: str, before: int, took_ns: int) -> None:
     known = request.__dict__
     own_ns = took_ns - known.get(_INSIDE, 0)
     known[_INSIDE] = before + took_ns
-    if name and own_ns >= 20_000:  # less adds up to nothing in a few layers
+    if name and own_ns >= _WORTH_ADDING_NS:
         server.spent("middleware", name, own_ns)
 
 

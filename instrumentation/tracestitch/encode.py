@@ -225,6 +225,8 @@ class Encoder:
 
     def _field(self, tag: bytes, key: str, value: Any) -> bytes:
         """One attribute, tag and all; short texts, of which most repeat, are scrubbed and encoded once."""
+        if type(value) is Scrubbed:
+            return field(tag, self._key(key) + field(b"\x12", self._any(value)))
         if type(value) is not str or len(value) > _MAX_CACHED_LENGTH:
             return field(tag, self._key(key) + field(b"\x12", self._any(scrub_attribute(key, value))))
         known = self._fields.get((tag, key, value))

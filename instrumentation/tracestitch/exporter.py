@@ -11,6 +11,7 @@ from _thread import allocate_lock, start_new_thread
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Any
 
 from tracestitch import __version__, clocks
@@ -25,9 +26,12 @@ from tracestitch.spans import Span
 from tracestitch.transport import Transport, Unreachable
 
 BATCH_ITEMS = 512
+_TOO_MANY_WAIT = 4 * BATCH_ITEMS
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 # A process that ends does not wait long for a collector that failed, or owes an answer, already.
 _HOPELESS_WAIT_S, _SUSPICIOUS_SILENCE_S = 0.15, 0.3
+# The thread encodes so long at a time, and then lets the app's threads go on: they would wait for it otherwise.
+_SLICE_NS, _BREATH_S = 150_000, 0.000_5
 # Enough for the thread to be run.
 _MOMENT_S = 0.002
 _RUNNING, _SIGNALS = guard("the exporter"), guard("leaving signals to the app's threads")
@@ -69,12 +73,15 @@ class Exporter:
         self._wake = allocate_lock()
         self._wake.acquire()
         self._started = allocate_lock()
-        self._idle = self._running = self._draining = False
+        self._idle = self._running = self._draining = self._hurried = False
         self._pending: Batch | None = None
         self._pause_s = 0.0
         self._asked_at_s = 0.0
         self._complained: set[str] = set()
         self._refusing: set[str] = set()
+        # Of the resource, which seldom changes.
+        self._told: Mapping[str, Any] = {}
+        self._told_bytes = b""
         self._lost: Counter[str] = Counter()
         self._reported: dict[str, int] = {}
         self._key: bytes | None = None
@@ -195,6 +202,7 @@ class Exporter:
 
     def _step(self) -> None:
         waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
+        self._hurried = bool(waiters)
         try:
             for text in self._complaints:
                 say(text)
@@ -227,7 +235,7 @@ class Exporter:
             self._draining = False
 
     def _next_batch(self, due: dict[BoundedQueue[Any], int]) -> Batch | None:
-        settings, resource = self._settings, self._encoder.resource(self.resource())
+        settings, resource = self._settings, self._encoded_resource()
         for queue, count in due.items():
             items = queue.take(BATCH_ITEMS) if count > 0 else []
             due[queue] = count - len(items) if items else 0
@@ -240,6 +248,12 @@ class Exporter:
                 records = self._encoded(items, self._record)
                 return self._batch("logs", settings.logs, self._encoder.logs(resource, records), len(records))
         return None
+
+    def _encoded_resource(self) -> bytes:
+        told = self.resource()
+        if told != self._told:
+            self._told, self._told_bytes = told, self._encoder.resource(told)
+        return self._told_bytes
 
     def _record(self, item: LogEntry | Deferred) -> tuple[str, bytes]:
         line = item[0]
@@ -254,13 +268,22 @@ class Exporter:
 
     def _encoded(self, items: list[Any], encode: Callable[[Any], Any]) -> list[Any]:
         encoded = []
+        until_ns = perf_counter_ns() + _SLICE_NS
         for item in items:
             try:
                 encoded.append(encode(item))
             except Exception as error:
                 _ENCODING.caught(error)
+            if perf_counter_ns() > until_ns:
+                self._breathe()
+                until_ns = perf_counter_ns() + _SLICE_NS
         self._lost["encoding"] += len(items) - len(encoded)
         return encoded
+
+    def _breathe(self) -> None:
+        """Not while somebody waits for a flush, nor while more comes than goes."""
+        if not (self._hurried or self._waiters) and max(len(self.spans), len(self.logs)) < _TOO_MANY_WAIT:
+            _sleep(_BREATH_S)
 
     def _send(self, batch: Batch) -> bool:
         """False: the collector is not there, keep the batch."""

@@ -42,11 +42,11 @@ def of_wsgi(environ: Mapping[str, Any]) -> Facts:
     client = _client(
         method,
         get("HTTP_HOST") or get("SERVER_NAME", ""),
-        str(get("SERVER_PORT", "")),
+        get("SERVER_PORT", ""),
         get("wsgi.url_scheme", "http"),
         get("REMOTE_ADDR", ""),
         get("HTTP_USER_AGENT", ""),
-        get("SERVER_PROTOCOL", "").removeprefix("HTTP/"),
+        get("SERVER_PROTOCOL", ""),
     )
     own = _own(path, get("QUERY_STRING", ""))
     if "HTTP_X_REQUEST_START" in environ:
@@ -120,14 +120,14 @@ def host_and_port(host: str, otherwise: str) -> tuple[str, int]:
 def _client(
     method: str, host: str, server_port: str, scheme: str, address: str, user_agent: str, version: str
 ) -> Shared:
-    name, port = host_and_port(host, server_port)
+    name, port = host_and_port(host, str(server_port))
     facts: dict[str, AttributeValue] = {
         "url.scheme": scheme,
         "server.address": name,
         "server.port": port,
         "client.address": address,
         "user_agent.original": user_agent[:_LONGEST_AGENT],
-        "network.protocol.version": version,
+        "network.protocol.version": version.removeprefix("HTTP/"),
         "http.request.method_original": "" if method in _METHODS else method[:64],
     }
     known = {key: value for key, value in facts.items() if value}

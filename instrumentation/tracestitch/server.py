@@ -138,9 +138,15 @@ class ServerCall:
         if self._status is None and unhandled:
             self._status = 500  # the exception went to the server, which answers so
         status, route, span = self._status, self._route, self.span
-        if route is not None:
-            span.update_name(f"{self._method} {route}")
-        span.set_attributes(_OUTCOMES.shared(status, route, self._view))
+        outcome = _OUTCOMES.shared(status, route, self._view)
+        if type(span) is OwnSpan and span.end_time is None and span.tracer.provider.shares:
+            if route is not None:
+                span.name = f"{self._method} {route}"
+            span.shared = (*span.shared, outcome)
+        else:
+            if route is not None:
+                span.update_name(f"{self._method} {route}")
+            span.set_attributes(outcome)
         if self._error_shape is not None:
             media_type, shape = self._error_shape
             span.set_attribute("tracestitch.response.content_type", media_type)
@@ -205,10 +211,12 @@ def spent(kind: str, name: str, ns: int) -> None:
 
 
 def current_stages() -> Stages | None:
-    call = current_call()
-    if call is not None and call.stages is None:
+    call = contexts.current().get(_CALL_KEY)
+    if type(call) is not ServerCall:
+        return None
+    if call.stages is None:
         call.stages = Stages()
-    return call.stages if call is not None else None
+    return call.stages
 
 
 def observed_wsgi(adopt: Callable[[ServerCall, Any], Any]) -> Callable[[Any], Callable[..., Any]]:

@@ -32,7 +32,7 @@ class Stages:
 
     def attributes(self) -> dict[str, Any]:
         told: dict[str, Any] = {}
-        if slow := self.told():
+        if self._spent and (slow := self.told()):
             told["tracestitch.stages"] = slow
         if self.hits or self.misses:
             told["tracestitch.cache.hits"] = self.hits
@@ -44,7 +44,8 @@ class Stages:
         slow = [
             (-ns, kind, times, name) for (kind, name), (ns, times) in self._spent.items() if ns >= LEAST_NS
         ]
-        slow.sort()
+        if len(slow) > 1:
+            slow.sort()
         # Names of code: no value of the user's is in them.
         return Scrubbed(
             [f"{kind} {-ns / 1_000_000:.2f} {times} {name}" for ns, kind, times, name in slow[:MOST_TOLD]]
