@@ -364,20 +364,22 @@ def main() -> None:
     others = {
         name: print_other_kind(name, kind, options.python, options.seconds) for name, kind in KINDS.items()
     }
-    measured = ingest_bars.bars(
-        ingest_bars.Figures(
-            compiled=ingest_bars.is_compiled(options.python),
-            per_second=burst.spans / (burst.seconds + drained),
-            seconds=burst.seconds,
-            rate=options.rate,
-            visible_s=freshness.seconds,
-            steady_bytes=at_rate,
-            highest_bytes=sum(highest.values()),
-            others_per_second=others,
-        )
+    figures = ingest_bars.Figures(
+        compiled=ingest_bars.is_compiled(options.python),
+        per_second=burst.spans / (burst.seconds + drained),
+        seconds=burst.seconds,
+        rate=options.rate,
+        visible_s=freshness.seconds,
+        steady_bytes=at_rate,
+        highest_bytes=sum(highest.values()),
+        others_per_second=others,
+        cpu_s={name: cpu_s / burst.spans * 1e6 for name, cpu_s in used.items()},
+        bytes_each=on_disk / in_segments,
     )
+    measured = ingest_bars.bars(figures)
     print(bars.report(measured))
     if options.write:
+        ingest_bars.write(figures)
         bars.record(measured)
 
 

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.bench.bars import Measured
+from tests.bench.bars import Measured, machine, write_block
 
 SUSTAINED_S = 300
 MODEST_RATE = 5_000
@@ -30,11 +30,29 @@ class Figures:
     highest_bytes: int
     others_per_second: Mapping[str, float]
     """Of the other kinds, by name."""
+    cpu_s: Mapping[str, float]
+    """Seconds per million spans of each process, flat out."""
+    bytes_each: float
+    """Of a span, in the store."""
 
 
 def is_compiled(python: str) -> bool:
     done = subprocess.run([python, "-c", IS_COMPILED], capture_output=True, text=True, check=True)
     return done.stdout.strip() == "True"
+
+
+def write(figures: Figures) -> None:
+    """What the bars leave out, for the page."""
+    if not figures.compiled:
+        return
+    shares = ", ".join(f"{name} {cpu_s:.2f}" for name, cpu_s in figures.cpu_s.items())
+    write_block(
+        "ingest",
+        f"On {machine()}, decoder compiled, spans of another generator than above (16 a trace, much alike: "
+        f"{figures.bytes_each:.0f} bytes each on disk): flat out for {figures.seconds:.0f} s, "
+        f"{figures.per_second:,.0f} spans/s were stored at {sum(figures.cpu_s.values()):.2f} CPU s per million ({shares}). "
+        f"The generator ran on the same cores.",
+    )
 
 
 def bars(figures: Figures) -> dict[str, Measured]:

@@ -255,6 +255,7 @@ def main() -> None:
             measured |= store_bars.growth(answers, cost_us, *beside(Path(passing), options))
         print(bars.report(measured))
         if options.write:
+            store_bars.write(answers)
             bars.record(measured)
 
 

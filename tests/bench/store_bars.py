@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.bars import Measured
+from tests.bench.bars import Measured, figure, machine, write_block
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import load
 
@@ -79,6 +79,30 @@ def _while_ingesting(answers: Answers) -> Iterator[tuple[str, Measured]]:
         "while ingesting at half capacity, worst of the queries beside its bar",
         Measured(value=share, note=f"{question}, {answers.ingesting:,} spans/s"),
     )
+
+
+def table(answers: Answers) -> str:
+    """Everything that was asked, for the page."""
+    lines = ["| question | p50 | p99 | bar of the p50 |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {name} | {figure(p50, 'ms')} | {figure(p99, 'ms')} | {figure(bar, 'ms')} |"
+        for name, (p50, p99, bar) in answers.waits.items()
+    ]
+    return "\n".join(lines)
+
+
+def write(answers: Answers) -> None:
+    """The block of a store of this size, where the page has one."""
+    size = answers.spans // MILLION
+    if size not in (2, 10):
+        return
+    meanwhile = f" and {answers.ingesting:,} spans/s written meanwhile" if answers.ingesting else ""
+    said = (
+        f"On {machine()}: {answers.spans:,} spans and {answers.logs:,} log records in {answers.bytes / 1e9:.2f} GB, "
+        f"{answers.bytes_each:.1f} bytes a span{meanwhile}."
+    )
+    name = f"the store with {size} million spans" + (" while ingesting" if answers.ingesting else "")
+    write_block(name, f"{said}\n\n{table(answers)}")
 
 
 def growth(larger: Answers, larger_us: float, smaller_us: float, smaller: Answers) -> dict[str, Measured]:
