@@ -202,6 +202,7 @@ def test_too_many_waiting_calls_drop_the_oldest() -> None:
     calls = [call(trace, 10, 11) for trace in range(1, 6)]
     for client, _ in calls:
         aggregator.observe(spans(client), NO_LOGS, NO_FINDINGS)
+    assert values(aggregator, "traces_service_graph_request_total", *EDGE) == {}  # asked, they are counted
     aggregator.observe(spans(*(server for _, server in calls)), NO_LOGS, NO_FINDINGS)
     assert values(aggregator, "traces_service_graph_request_total", *EDGE) == {
         ("storefront", "inventory", ""): 3

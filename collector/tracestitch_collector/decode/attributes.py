@@ -5,6 +5,7 @@ What has no column is kept as pairs.
 
 from __future__ import annotations
 
+from array import array
 from typing import Any, Final
 
 from tracestitch_collector.columns import MAX_ATTRIBUTE_COLUMNS
@@ -45,13 +46,15 @@ class Key:
 class Column:
     """What the rows of one key and type hold: values that come again, and values of this table alone."""
 
-    __slots__ = ("letter", "loose", "name", "number", "values")
+    __slots__ = ("letter", "loose", "name", "number", "packed", "values")
 
     def __init__(self, name: str, letter: str, number: int) -> None:
         self.name = name
         self.letter = letter
         self.number = number
         self.values: list[Any] = []
+        self.packed: Any = None
+        """The first of the values as Arrow has them: what came before is not packed again for each table."""
         self.loose: list[Any] = []
 
 
@@ -72,8 +75,8 @@ class Numbers:
     def __init__(self, first: int, step: int) -> None:
         self._first = first
         self._step = step
-        self.columns: list[int] = []
-        self.places: list[int] = []
+        self.columns: array[int] = array("h")
+        self.places: array[int] = array("i")
 
     def new(self, column: int, place: int) -> bytes:
         number = self._first + self._step * len(self.columns)

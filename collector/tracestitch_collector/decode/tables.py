@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tracestitch_collector.columns import ATTRIBUTE_TYPES, LOGS, SPANS
-from tracestitch_collector.decode.attributes import ROW_END, Attributes
+from tracestitch_collector.decode.attributes import ROW_END, Attributes, Column
 from tracestitch_collector.decode.cuts import LIMITS, Cuts
 from tracestitch_collector.decode.events import json_text, other_text
 from tracestitch_collector.decode.values import INT64_MAX, text
@@ -130,8 +130,8 @@ def _attribute_columns(attributes: Attributes, count: int) -> Iterator[tuple[str
     # Those of this table alone stand behind the others: they count from below ROW_END down.
     kept = len(attributes.kept.columns)
     numbers = np.where(numbers >= 0, numbers, kept + _ROW_END - 1 - numbers)
-    columns = np.array(attributes.kept.columns + attributes.loose.columns, np.int16)[numbers]
-    places = np.array(attributes.kept.places + attributes.loose.places, np.int32)
+    columns = np.array(attributes.kept.columns + attributes.loose.columns)[numbers]
+    places = np.array(attributes.kept.places + attributes.loose.places)
     order = np.argsort(columns, kind="stable")
     bounds = np.searchsorted(columns[order], np.arange(len(attributes.columns) + 1))
     for column, begin, end in zip(attributes.columns, bounds, bounds[1:], strict=False):
@@ -139,8 +139,17 @@ def _attribute_columns(attributes: Attributes, count: int) -> Iterator[tuple[str
             chosen = order[begin:end]
             number = numbers[chosen]
             place = places[number] + np.where(number >= kept, len(column.values), 0)
-            values = pa.array(column.values + column.loose, ATTRIBUTE_TYPES[column.letter])
-            yield column.name, _spread(values, place, rows[chosen], count)
+            yield column.name, _spread(_values(column), place, rows[chosen], count)
+
+
+def _values(column: Column) -> pa.Array:
+    """Those that come again, then those of this table alone."""
+    kind = ATTRIBUTE_TYPES[column.letter]
+    packed = pa.array([], kind) if column.packed is None else column.packed
+    if len(packed) < len(column.values):
+        packed = pa.concat_arrays([packed, pa.array(column.values[len(packed) :], kind)])
+        column.packed = packed
+    return pa.concat_arrays([packed, pa.array(column.loose, kind)]) if column.loose else packed
 
 
 def _spread(

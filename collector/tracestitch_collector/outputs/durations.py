@@ -60,6 +60,21 @@ def group(
         yield Group(labels=tuple(values), bucket=bucket, count=count, sum_s=total, exemplar=exemplar)
 
 
+def counted(labels: dict[str, pa.ChunkedArray]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """How many rows there are of each combination of labels."""
+    keys, names = np.zeros(1, np.int64), []
+    for column in labels.values():
+        codes, distinct = _encoded(column)
+        keys = keys * len(distinct) + codes
+        names.append(distinct)
+    for key, count in zip(*(each.tolist() for each in np.unique(keys, return_counts=True)), strict=True):
+        values: list[str] = []
+        for distinct in reversed(names):
+            key, code = divmod(key, len(distinct))
+            values.insert(0, distinct[code])
+        yield tuple(values), count
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdColumns:
     """Where a group's exemplar is taken from, in the order of its durations."""

@@ -14,16 +14,18 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from tracestitch_collector.checks.finding import Finding
-from tracestitch_collector.outputs.durations import IdColumns, coded, group, text
+from tracestitch_collector.outputs.durations import IdColumns, coded, counted, group, text
 from tracestitch_collector.outputs.exposition import serve
 from tracestitch_collector.outputs.open_findings import OpenFindings
 from tracestitch_collector.outputs.progress import PipelineMetrics
 from tracestitch_collector.outputs.series import Family
-from tracestitch_collector.outputs.service_graph import ServiceGraph
+from tracestitch_collector.outputs.service_graph import NEEDED, ServiceGraph
 
 __all__ = ["Aggregator", "PipelineMetrics", "serve"]
 
 SECOND_NS = 1_000_000_000
+MAX_PENDING = 32_768
+"""So many spans are counted at once, or those of a second."""
 
 SPAN_KINDS = tuple(
     f"SPAN_KIND_{name}" for name in ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -33,6 +35,7 @@ SEVERITIES = ("UNSPECIFIED", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 _SPAN_LABELS = ("service_name", "span_name", "span_kind", "status_code")
 _LOG_LABELS = ("service_name", "severity")
+_NEEDED = ("name", *NEEDED)
 
 
 class Aggregator(Collector):
@@ -59,18 +62,43 @@ class Aggregator(Collector):
             max_series=max_series, idle_ns=idle_ns, wait_ns=pair_within_ns, max_waiting=max_waiting
         )
         self._findings = OpenFindings(expiry_ns=finding_expiry_ns)
+        self._pending: list[pa.Table] = []
+        """Spans that are not counted yet: what each series costs is paid once for many batches."""
+        self._pending_since_ns = 0
+        self._fault: Exception | None = None
+        """Of counting them while somebody asked for the metrics; the next batch tells it."""
 
     def observe(self, spans: pa.Table, logs: pa.Table, findings: pa.Table) -> None:
         """Count one batch; the tables have the schemas of columns.py and may be empty."""
         now_ns = self._clock()
         with self._lock:
-            if len(spans):
-                self._observe_spans(spans, now_ns)
-                self._graph.observe(spans, now_ns)
-            if len(logs):
-                self._observe_logs(logs, now_ns)
             if len(findings):
                 self._findings.observe(findings, now_ns)
+            if len(logs):
+                self._observe_logs(logs, now_ns)
+            if self._pending and not 0 <= now_ns - self._pending_since_ns < SECOND_NS:
+                self._count_pending()
+            if len(spans):
+                self._pend(spans, now_ns)
+            fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
+
+    def _pend(self, spans: pa.Table, now_ns: int) -> None:
+        if not self._pending:
+            self._pending_since_ns = now_ns
+        self._pending.append(spans.select([name for name in _NEEDED if name in spans.column_names]))
+        if sum(map(len, self._pending)) >= MAX_PENDING:
+            self._count_pending()
+
+    def _count_pending(self) -> None:
+        """As of the moment when the first of them came, which is less than a second ago."""
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        spans = pa.concat_tables(pending, promote_options="default")
+        self._observe_spans(spans, self._pending_since_ns)
+        self._graph.observe(spans, self._pending_since_ns)
 
     def restore(self, findings: Iterable[Finding]) -> None:
         """What the store knows when the process starts, so that alerts outlive a restart."""
@@ -79,6 +107,10 @@ class Aggregator(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with self._lock:
+            try:
+                self._count_pending()
+            except Exception as error:  # whoever asks is to have the other metrics
+                self._fault = error
             metrics = [
                 self._spans.counters("traces_span_metrics_calls", "Spans by service, name, kind and status."),
                 self._spans.histograms("traces_span_metrics_duration_seconds", "Duration of spans."),
@@ -115,9 +147,8 @@ class Aggregator(Collector):
         number = pc.fill_null(logs["severity_number"], 0)
         level = pc.divide(pc.add(pc.cast(number, pa.int64()), 3), 4)  # 1–4 TRACE … 21–24 FATAL
         columns = (text(logs["service_name"], "unknown_service"), coded(level, SEVERITIES))
-        table = pa.table(dict(zip(_LOG_LABELS, columns, strict=True)))
-        for row in table.group_by(list(_LOG_LABELS)).aggregate([([], "count_all")]).to_pylist():
-            self._logs.add(tuple(row[name] for name in _LOG_LABELS), row["count_all"], now_ns)
+        for values, count in counted(dict(zip(_LOG_LABELS, columns, strict=True))):
+            self._logs.add(values, count, now_ns)
 
     def _own_metrics(self) -> Iterator[Metric]:
         build = Metric(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from prometheus_client.core import Metric
 
-from tracestitch_collector.outputs.durations import Group, IdColumns, group, text
+from tracestitch_collector.outputs.durations import Group, IdColumns, counted, group, text
 from tracestitch_collector.outputs.series import Family
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
@@ -32,7 +32,7 @@ _HALF = pa.schema(
 """One side of an edge that waits for the other."""
 
 _DATABASE = ("attr.s.db.namespace", "attr.s.db.system.name")
-_NEEDED = (
+NEEDED = (
     "service_name", "kind", "status_code", "trace_id", "span_id", "parent_span_id", "duration_ns", *_DATABASE,
 )  # fmt: skip
 
@@ -53,7 +53,7 @@ class ServiceGraph:
         self._dropped = 0
 
     def observe(self, spans: pa.Table, now_ns: int) -> None:
-        spans = spans.select([name for name in _NEEDED if name in spans.column_names])
+        spans = spans.select([name for name in NEEDED if name in spans.column_names])
         kind = spans["kind"]
         calls = pc.is_in(kind, pa.array([CLIENT, PRODUCER], pa.int8()))
         database = _database(spans)
@@ -136,9 +136,8 @@ class ServiceGraph:
             _put(self._client_s, each, now_ns)
             self._requests.add(each.labels, each.count, now_ns)
             self._failed.add(each.labels, 0, now_ns)
-        errors = pa.table(labels).filter(failed).group_by(list(_LABELS)).aggregate([([], "count_all")])
-        for row in errors.to_pylist():
-            self._failed.add(tuple(row[name] for name in _LABELS), row["count_all"], now_ns)
+        for values, count in counted({name: column.filter(failed) for name, column in labels.items()}):
+            self._failed.add(values, count, now_ns)
 
     def _waiting(self, halves: pa.Table, now_ns: int) -> pa.Table:
         """What may still find its other side; the rest is counted."""

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from tracestitch_collector.store.embedded.layout import Layout, place
@@ -20,9 +21,14 @@ def received(tables: Iterable[pa.Table]) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
     for table in tables:
         if len(table):
-            pairs = table.select(["request_digest", "received_ns"]).group_by("request_digest")
-            for row in pairs.aggregate([("received_ns", "max")]).to_pylist():
-                found[row["request_digest"]] = row["received_ns_max"]
+            column = table["request_digest"]
+            if not pa.types.is_dictionary(column.type):
+                column = column.dictionary_encode()
+            whole = column.unify_dictionaries().combine_chunks()
+            latest = np.full(len(whole.dictionary), -1, np.int64)
+            np.maximum.at(latest, whole.indices.to_numpy(), table["received_ns"].to_numpy())
+            pairs = zip(whole.dictionary.to_pylist(), latest.tolist(), strict=True)
+            found |= {digest: moment for digest, moment in pairs if moment >= 0}
     return found
 
 
