@@ -75,12 +75,11 @@ def compare(options: argparse.Namespace) -> dict[str, list[Outcome]]:
     return outcomes
 
 
-def write(outcomes: dict[str, list[Outcome]], text: str, compiled: bool) -> None:
+def write(outcomes: peers_table.Outcomes, text: str, compiled: bool, page: Path = bars.PAGE) -> None:
     how = "compiled" if compiled else "interpreted"
-    bars.write_block(
-        "peers", f"On {bars.machine()}, decoder {how}. {peers_table.remarks(outcomes)}\n\n{text}"
-    )
-    bars.record(peers_table.bars(outcomes), peers_table.jaeger(outcomes))
+    said = f"On {bars.machine()}, decoder {how}. {peers_table.remarks(outcomes)}"
+    bars.write_block("peers", f"{said}\n\n{text}", page)
+    bars.record(peers_table.bars(outcomes), peers_table.jaeger(outcomes), page)
 
 
 def main() -> int:

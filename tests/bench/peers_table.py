@@ -68,8 +68,8 @@ def remarks(outcomes: Outcomes) -> str:
     """What the table leaves out, as sentences."""
     spans = {name: each[0].fed.spans for name, each in outcomes.items()}
     refused = {name: sum(one.fed.refused for one in each) for name, each in outcomes.items()}
-    rounds = len(next(iter(outcomes.values())))
-    said = [f"Medians of {rounds} round{'s' if rounds > 1 else ''} of {max(spans.values()):,} spans each."]
+    rounds = sorted({len(each) for each in outcomes.values()})
+    said = [f"Medians of {_rounds(rounds)} of {max(spans.values()):,} spans each."]
     if OURS in outcomes:
         parts = outcomes[OURS][0].fed.cpu_s
         by_process = {
@@ -83,6 +83,12 @@ def remarks(outcomes: Outcomes) -> str:
             f"Requests refused and sent again: {', '.join(f'{n} {c}' for n, c in refused.items() if c)}."
         )
     return " ".join(said)
+
+
+def _rounds(counts: Sequence[int]) -> str:
+    if len(counts) > 1:
+        return f"{counts[0]} to {counts[-1]} rounds"
+    return "1 round" if counts[0] == 1 else f"{counts[0]} rounds"
 
 
 def bars(outcomes: Outcomes) -> dict[str, Measured]:
