@@ -25,7 +25,7 @@ def spans_in(body: bytes) -> list[Span]:
 
 
 def test_the_payload_is_what_the_page_says_of_it() -> None:
-    payload = Payload(20_000)
+    payload = Payload(10_000)
     spans = [span for request in payload.requests for span in spans_in(request.body)]
     assert all(request.spans <= SPANS_PER_REQUEST for request in payload.requests)
     assert 500 < payload.bytes / payload.spans < 600
