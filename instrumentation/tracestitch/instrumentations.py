@@ -23,17 +23,19 @@ INSTRUMENTATIONS = (
     Instrumentation("django", "django.core.handlers.exception", "tracestitch.django", "patch_exception"),
     Instrumentation("django", "django.db.backends.signals", "tracestitch.django_database", "patch_signals"),
     Instrumentation(
-        "django", "django.db.models.sql.compiler", "tracestitch.django_relations", "patch_compiler"
+        "relations", "django.db.models.sql.compiler", "tracestitch.django_relations", "patch_compiler"
     ),
     Instrumentation(
-        "django",
+        "relations",
         "django.db.models.fields.related_descriptors",
         "tracestitch.django_relations",
         "patch_descriptors",
     ),
-    Instrumentation("django", "django.db.transaction", "tracestitch.django_transactions", "patch_atomic"),
     Instrumentation(
-        "django", "django.db.backends.base.base", "tracestitch.django_transactions", "patch_connections"
+        "transactions", "django.db.transaction", "tracestitch.django_transactions", "patch_atomic"
+    ),
+    Instrumentation(
+        "transactions", "django.db.backends.base.base", "tracestitch.django_transactions", "patch_connections"
     ),
     Instrumentation("stages", "django.core.handlers.base", "tracestitch.django_stages", "patch_layers"),
     Instrumentation("stages", "django.dispatch.dispatcher", "tracestitch.django_stages", "patch_signals"),
@@ -44,9 +46,9 @@ INSTRUMENTATIONS = (
     Instrumentation("stages", "django.template.backends.jinja2", "tracestitch.renders", "patch_django"),
     Instrumentation("stages", "flask.templating", "tracestitch.renders", "patch_flask"),
     Instrumentation("stages", "flask.app", "tracestitch.flask_stages", "patch_hooks"),
-    Instrumentation("django", "django.db.models.base", "tracestitch.django_relations", "patch_models"),
+    Instrumentation("relations", "django.db.models.base", "tracestitch.django_relations", "patch_models"),
     Instrumentation(
-        "django", "django.contrib.contenttypes.fields", "tracestitch.django_relations", "patch_generic"
+        "relations", "django.contrib.contenttypes.fields", "tracestitch.django_relations", "patch_generic"
     ),
     Instrumentation("django", "rest_framework.views", "tracestitch.django", "patch_rest_framework"),
     Instrumentation("commands", "django.core.management.base", "tracestitch.commands", "patch_django"),

@@ -17,7 +17,9 @@ from tracestitch.routes import telling_name
 from tracestitch.safety import guard
 
 EVENT = "tracestitch.inventory"
+PROCESS_EVENT = "tracestitch.process"
 _EACH_S = 86_400.0  # so that a process that runs for weeks is not forgotten with its first day
+_WEIGHED_EACH_S = 60.0
 HASH_BYTES = 3  # enough to see a difference, too little to confirm a guess
 _NAME_SEPARATORS = re.compile(r"[-_.]+")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -30,27 +32,33 @@ _MOST_ARGUMENTS = 40
 
 
 class Schedule:
-    """Sends the inventory once a day in each process, forked ones included, unless their parent stands for them."""
+    """Sends the inventory once a day in each process, forked ones included, unless their parent stands for them; and
+    each minute in which it has work, how heavy the process is."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._sent_by = 0
-        self._again_s = 0.0
+        self._again_s = self._due_s = 0.0
         self._stands_for_forks = 0
 
     def once(self, app: object) -> None:
-        process = os.getpid()
-        if self._sent_by == process and time.monotonic() < self._again_s:
+        process, now_s = os.getpid(), self._clock()
+        if self._sent_by == process and now_s < self._due_s:
             return
         if self._stands_for_forks not in (0, process):
             return
-        self._sent_by, self._again_s = process, time.monotonic() + _EACH_S
-        export.background(lambda: _send(app))
+        if self._sent_by != process or now_s >= self._again_s:
+            self._again_s = now_s + _EACH_S
+            export.background(lambda: _send(app))
+        else:
+            export.background(_send_weight)
+        self._sent_by, self._due_s = process, now_s + _WEIGHED_EACH_S
 
     def stand_for_forks(self) -> None:
         self._stands_for_forks = os.getpid()
 
 
-_SCHEDULE = Schedule()
+_SCHEDULE = Schedule(time.monotonic)
 _SCHEDULING = guard("the inventory")
 
 
@@ -71,6 +79,10 @@ def stand_for_forks() -> None:
 def _send(app: object) -> None:
     body = collect(app, key=export.settings_key(), argv=sys.orig_argv, path=sys.path)
     export.emit_event(EVENT, body)
+
+
+def _send_weight() -> None:
+    export.emit_event(PROCESS_EVENT, inventory_process.weight())
 
 
 def collect(app: object, *, key: bytes | None, argv: Sequence[str], path: Sequence[str]) -> dict[str, Any]:

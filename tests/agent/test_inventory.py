@@ -24,6 +24,7 @@ from tests.support.agent import (
 )
 from tracestitch import (
     clocks,
+    export,
     inventory,
     inventory_flask,
     inventory_process,
@@ -48,6 +49,24 @@ def test_packages_are_read_from_the_names_of_their_folders(tmp_path: Path) -> No
     (tmp_path / "second" / "pyjwt-1.0.dist-info").mkdir(parents=True)
     path = [str(tmp_path / "first"), str(tmp_path / "second"), str(tmp_path / "nowhere")]
     assert inventory.packages(path) == {"flask-restful": "0.3.10", "pyjwt": "2.9.0", "zope-interface": "6.0"}
+
+
+def test_a_process_tells_what_it_weighs_each_minute_and_what_it_is_once_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    now = [1_000.0]
+    monkeypatch.setattr(export, "background", lambda job: job())
+    monkeypatch.setattr(export, "emit_event", lambda name, body: told.append(name if body else ""))
+    monkeypatch.setattr(export, "settings_key", lambda: None)
+    schedule = inventory.Schedule(lambda: now[0])
+
+    for seconds in (0, 1, 58, 2, 30, 31, 86_400):
+        now[0] += seconds
+        schedule.once(None)
+
+    weight, whole = "tracestitch.process", "tracestitch.inventory"
+    assert told == [whole, weight, weight, whole]
 
 
 def test_a_hash_is_24_bits_keyed_by_name_and_value() -> None:
@@ -378,8 +397,7 @@ def test_an_inventory_is_due_once_a_day_and_costs_the_request_a_comparison(
     given: list[object] = []
     monkeypatch.setattr("tracestitch.export.background", given.append)
     now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    schedule = inventory.Schedule()
+    schedule = inventory.Schedule(lambda: now[0])
 
     for _ in range(1_000):
         schedule.once(None)

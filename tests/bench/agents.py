@@ -52,11 +52,18 @@ _OTLP = {
 }
 BARE = Agent(name="bare")
 OURS = _ours("Tracestitch")
-# What can be switched, each switched off alone, so that its own cost can be read off.
+# What can be switched, each switched alone, so that its own cost can be read off.
 VARIANTS = (
     _ours("Tracestitch, switched off", OTEL_SDK_DISABLED="true"),
     _ours("Tracestitch without log records", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="logging"),
     _ours("Tracestitch without stages", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="stages,caches"),
+    _ours("Tracestitch without relations", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="relations"),
+    _ours("Tracestitch without transactions", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="transactions"),
+    _ours(
+        "Tracestitch without commands and threads", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="commands,threading"
+    ),
+    _ours("Tracestitch with locals", TRACESTITCH_LOCALS="1"),
+    _ours("Tracestitch with the profiler", TRACESTITCH_PROFILER="1"),
     _ours("Tracestitch with compression", OTEL_EXPORTER_OTLP_COMPRESSION="gzip"),
 )
 OTHERS = (
