@@ -30,6 +30,7 @@ from tracestitch_collector.process.dead_letters import DeadLetters
 from tracestitch_collector.process.durability import Durability
 from tracestitch_collector.process.intake import MAX_RECORDS, SEEN_NS, Intake, Portion
 from tracestitch_collector.process.oddities import oddities
+from tracestitch_collector.process.remembered import Remembered
 from tracestitch_collector.process.second_store import SHARE, SecondStore
 from tracestitch_collector.process.tally import Tally
 from tracestitch_collector.settings import Settings
@@ -75,6 +76,7 @@ class Pipeline:
         stop: threading.Event,
         clock: Callable[[], int] = time.time_ns,
         trimmable: Callable[[Offsets], Offsets] | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         self._intake = intake
         self._store = store
@@ -91,7 +93,16 @@ class Pipeline:
         """Requests of the portion under way that were set aside, which may be come upon again."""
         self._failing: set[str] = set()
         """Outputs that do not take data now."""
-        self._durability = Durability(store=store, intake=intake, tally=tally, trimmable=trimmable)
+        self._remembered = remembered
+        self._replaying = False
+        """What the metrics of an earlier process counted is stored, and not counted again."""
+        self._durability = Durability(
+            store=store,
+            intake=intake,
+            tally=tally,
+            trimmable=trimmable,
+            checkpoint=remembered.checkpoint if remembered else None,
+        )
         # Where each batch goes, in order: the store is the place of truth, so it comes first.
         self._outputs: Sequence[Output] = (
             Output("store", self._to_store),
@@ -107,6 +118,9 @@ class Pipeline:
     def step(self) -> bool:
         """Takes one portion through; whether there may be more at once."""
         portion = self._intake.take(PORTION_BYTES)
+        self._replaying = portion is not None and portion.is_counted
+        if not self._replaying:
+            self._apps.show()
         if portion is None:
             self._tally.lag(0.0)
             self._tally.backlog(0)
@@ -118,6 +132,8 @@ class Pipeline:
         if batch is None:
             return False
         self._account(portion, batch)
+        if self._remembered and not self._replaying:
+            self._remembered.note(portion.end)
         self._durability.attend(self._clock(), self._stop)
         return portion.size >= PORTION_BYTES // 4 or portion.records >= MAX_RECORDS // 4
 
@@ -190,7 +206,8 @@ class Pipeline:
 
     def _to_prometheus(self, batch: Batch) -> None:
         try:
-            self._observe(batch.spans, batch.logs, batch.findings)
+            rows = 0 if self._replaying else None
+            self._observe(batch.spans.slice(0, rows), batch.logs.slice(0, rows), batch.findings)
         except Exception as error:  # the store has the batch: metrics must not make it come again
             logger.exception("a batch could not be counted in the metrics")
             self._tally.problem("metrics", f"a batch could not be counted in the metrics: {error!r}")
@@ -310,9 +327,14 @@ def _run_with(
     now_ns = time.time_ns()
     try:
         _restore(aggregator, store, tally)
+        remembered = Remembered(settings.data / "metrics", apps)
         Pipeline(
             intake=Intake(
-                settings.data / "log", store.covered(), store.recent_digests(now_ns - SEEN_NS), now_ns
+                settings.data / "log",
+                store.covered(),
+                store.recent_digests(now_ns - SEEN_NS),
+                now_ns,
+                remembered.counted,
             ),
             store=store,
             observe=aggregator.observe,
@@ -321,6 +343,7 @@ def _run_with(
             tally=tally,
             stop=stop,
             trimmable=_second_store(settings, tally),
+            remembered=remembered,
         ).run()
     finally:
         store.close()

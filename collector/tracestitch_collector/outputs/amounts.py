@@ -50,7 +50,9 @@ class Amount:
 
 
 @dataclass(slots=True)
-class _Source:
+class Source:
+    """The last word of one process."""
+
     time_ns: int
     updated_ns: int
     amount: Amount
@@ -59,9 +61,13 @@ class _Source:
 class Sum:
     """All that is known of one series."""
 
-    def __init__(self) -> None:
-        self._base = Amount()
-        self._sources: dict[int, _Source] = {}
+    def __init__(self, base: Amount | None = None, sources: dict[int, Source] | None = None) -> None:
+        self._base = base or Amount()
+        self._sources: dict[int, Source] = sources or {}
+
+    def parts(self) -> tuple[Amount, Mapping[int, Source]]:
+        """What is final, and what each process said last, by its start."""
+        return self._base, self._sources
 
     def add(self, amount: Amount) -> None:
         """What came on top: a delta."""
@@ -73,7 +79,7 @@ class Sum:
         if source is None:
             if len(self._sources) >= MAX_SOURCES:
                 self._finish(min(self._sources, key=lambda start: self._sources[start].updated_ns))
-            self._sources[point.start_ns] = _Source(point.time_ns, now_ns, amount)
+            self._sources[point.start_ns] = Source(point.time_ns, now_ns, amount)
             return
         if point.time_ns < source.time_ns:
             return

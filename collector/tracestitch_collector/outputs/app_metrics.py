@@ -29,6 +29,7 @@ from tracestitch_collector.outputs.app_series import (
     amount_of,
     type_of,
 )
+from tracestitch_collector.outputs.app_state import Kept
 from tracestitch_collector.outputs.series import OVERFLOW_LABEL
 
 SECOND_NS = 1_000_000_000
@@ -61,6 +62,8 @@ class AppMetrics(Collector):
         self._lines = 0
         self._overflowed = 0
         self._swept_ns = 0
+        self._is_shown = True
+        self._is_changed = False
         self._left_out: Counter[str] = Counter()
 
     def observe(self, requests: Sequence[Request]) -> tuple[int, tuple[Undecodable, ...]]:
@@ -69,6 +72,7 @@ class AppMetrics(Collector):
         taken = 0
         now_ns = self._clock()
         with self._lock:
+            self._is_changed = self._is_changed or bool(requests)
             self._sweep(now_ns)
             for request in requests:
                 try:
@@ -79,6 +83,31 @@ class AppMetrics(Collector):
                 taken += sum(self._stream(stream, now_ns) for stream in found)
         return taken, tuple(bad)
 
+    def restore(self, kept: Kept, *, is_shown: bool) -> None:
+        """What an earlier process kept. It is not shown before `show` where the logs hold more of that time: a
+        counter that comes back lower than it was would seem to leap."""
+        families, targets = kept
+        with self._lock:
+            for family in families:
+                self._families[family.name] = family
+                self._taken.update(
+                    dict.fromkeys([family.name + s for s in SUFFIXES[family.type]], family.name)
+                )
+                self._lines += sum(series.size for series in family.series.values())
+            self._targets.update(targets)
+            self._is_shown = is_shown
+
+    def show(self) -> None:
+        self._is_shown = True
+
+    def take_changes(self) -> Kept | None:
+        """Everything, to be kept; None where nothing came since this was asked last."""
+        with self._lock:
+            if not self._is_changed:
+                return None
+            self._is_changed = False
+            return tuple(self._families.values()), tuple(self._targets.items())
+
     def take_left_out(self) -> Mapping[str, int]:
         """Points that are not exposed, by reason, since this was asked last."""
         with self._lock:
@@ -88,7 +117,8 @@ class AppMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         now_ns = self._clock()
         with self._lock:
-            metrics = [family.metric(now_ns - self._expiry_ns) for family in self._families.values()]
+            families = self._families.values() if self._is_shown else ()
+            metrics = [family.metric(now_ns - self._expiry_ns) for family in families]
             metrics = [metric for metric in metrics if metric.samples]
             targets = Metric("target_info", "What sends metrics: the attributes of its resource.", "gauge")
             for labels, updated_ns in self._targets.items():

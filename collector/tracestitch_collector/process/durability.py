@@ -34,12 +34,15 @@ class Durability:
         intake: Intake,
         tally: Tally,
         trimmable: Callable[[Offsets], Offsets] | None = None,
+        checkpoint: Callable[[], Callable[[], None]] | None = None,
     ) -> None:
-        """`trimmable` says how much of the logs may go once the store has so much."""
+        """`trimmable` says how much of the logs may go once the store has so much. `checkpoint` is asked between
+        batches; what it returns keeps the state of that moment."""
         self._store = store
         self._intake = intake
         self._tally = tally
         self._trimmable = trimmable or (lambda covered: covered)
+        self._checkpoint = checkpoint or (lambda: lambda: None)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._running: Future[None] | None = None
         self._rows = self._bytes = 0
@@ -97,10 +100,11 @@ class Durability:
         self._pending_rows += self._rows
         self._pending_bytes += self._bytes
         self._rows = self._bytes = 0
-        self._running = self._thread.submit(self._make_durable, self._store.begin_sync())
+        self._running = self._thread.submit(self._make_durable, self._store.begin_sync(), self._checkpoint())
 
-    def _make_durable(self, work: Callable[[], Offsets]) -> None:
+    def _make_durable(self, work: Callable[[], Offsets], keep: Callable[[], None]) -> None:
         self._intake.make_durable()
+        keep()
         self._intake.trim(self._trimmable(work()))
 
     def _wait(self, stop: threading.Event) -> None:

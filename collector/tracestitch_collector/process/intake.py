@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ class Portion:
     undecodable: tuple[tuple[Kind, Undecodable], ...]
     oldest_ns: int
     """When the oldest of them was received."""
+    is_counted: bool = False
+    """An earlier process counted it in the metrics already."""
 
     def single(self) -> list[Portion]:
         """The same as portions of one request each."""
@@ -73,9 +76,20 @@ class _Gathering:
 class Intake:
     """Tails every log in a folder, from what is covered on. Logs that appear later are taken up too."""
 
-    def __init__(self, folder: Path, covered: Offsets, seen: Iterable[bytes], now_ns: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        covered: Offsets,
+        seen: Iterable[bytes],
+        now_ns: int,
+        counted: Offsets | None = None,
+    ) -> None:
+        """`counted` is how far an earlier process came in each log; a portion is of before or of after that."""
         self._folder = folder
         self._offsets = dict(covered)
+        self._counted = {
+            name: position for name, position in (counted or {}).items() if covered.get(name, 0) < position
+        }
         self._seen = dict.fromkeys(seen, now_ns)
         self._readers: dict[str, LogReader] = {}
         self._waiting: dict[str, deque[Record]] = {}
@@ -85,7 +99,8 @@ class Intake:
         """What is new, up to about so many inflated bytes; None when nothing is."""
         start = dict(self._offsets)
         gathering = _Gathering()
-        logs = self._in_turn()
+        is_counted = bool(self._counted)
+        logs = [entry for entry in self._in_turn() if not is_counted or entry[0] in self._counted]
         for index, (name, reader) in enumerate(logs):
             waiting = self._waiting.setdefault(name, deque())
             # What is left is shared among the logs that are left: a busy one must not keep the others waiting.
@@ -99,8 +114,14 @@ class Intake:
                 record = waiting.popleft()
                 self._add(record, gathering)
                 self._offsets[name] = record.end
+                if record.end >= self._counted.get(name, sys.maxsize):
+                    del self._counted[name]
+                    break
         if not gathering.records:
-            return None
+            if not is_counted:
+                return None
+            self._counted = {}  # those logs are gone, or shorter than they were
+            return self.take(max_bytes)
         return Portion(
             requests={kind: tuple(requests) for kind, requests in gathering.requests.items()},
             start=start,
@@ -110,6 +131,7 @@ class Intake:
             duplicates=gathering.duplicates,
             undecodable=tuple(gathering.undecodable),
             oldest_ns=gathering.oldest_ns,
+            is_counted=is_counted,
         )
 
     def _in_turn(self) -> list[tuple[str, LogReader]]:
