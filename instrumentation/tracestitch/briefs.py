@@ -8,18 +8,17 @@ from time import time_ns
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from tracestitch import calls, tracing
-from tracestitch.encode import field, text, varint
+from tracestitch import __version__, calls, tracing
+from tracestitch.encode import SCOPE_NAME, field, text, varint
 from tracestitch.scrub import scrub_text
 from tracestitch.spans import Span
 from tracestitch.statements import Shape
 
 _ROWS = "db.response.returned_rows"
 _SAMPLED, _LOCAL_PARENT = 1, 0x100
-_ids = struct.Struct(">2s16s2sQ2sQ").pack
-_times_and_flags = struct.Struct("<BQBQHI").pack
-# Of the two above.
-_FIXED_BYTES = 46 + 24
+_IDS, _TIMES_AND_FLAGS = struct.Struct(">2s16s2sQ2sQ"), struct.Struct("<BQBQHI")
+_FIXED_BYTES = _IDS.size + _TIMES_AND_FLAGS.size
+_ids, _times_and_flags = _IDS.pack, _TIMES_AND_FLAGS.pack
 _CLIENT = bytes((0x30, SpanKind.CLIENT.value + 1))
 _ROWS_KEY = field(b"\x0a", _ROWS.encode())
 
@@ -62,11 +61,10 @@ class Brief:
 
     def as_span(self) -> trace.Span:
         """Begun when this was."""
-        own = tracing.tracer()
         parent, shape = self._parent, self._shape
-        tracer = own if isinstance(own, type(parent.tracer)) else parent.tracer
+        own = parent.tracer.provider.get_tracer(SCOPE_NAME, __version__)
         span = Span(
-            tracer, shape.summary, SpanKind.CLIENT, parent.trace_id, self._span_id, parent.flags | _SAMPLED
+            own, shape.summary, SpanKind.CLIENT, parent.trace_id, self._span_id, parent.flags | _SAMPLED
         )
         span.parent_id, span.start_time, span.shared = parent.span_id, self._begun_ns, (shape.attributes,)
         return span

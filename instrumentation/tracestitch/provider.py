@@ -47,7 +47,7 @@ class Provider(trace.TracerProvider):
         instrumenting_library_version: str | None = None,
         schema_url: str | None = None,
         attributes: Attributes = None,  # noqa: ARG002 - of the scope; OTLP has room for them, no reader looks
-    ) -> trace.Tracer:
+    ) -> "Tracer":
         key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url)
         return self._tracers.setdefault(key, Tracer(self, *key))
 
