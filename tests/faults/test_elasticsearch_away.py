@@ -42,7 +42,7 @@ __all__ = ["elasticsearch_url", "own_elasticsearch"]
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(1800 if LONG else 300)]
 
-FROZEN_S = 300.0 if LONG else 3.0
+FROZEN_S = 300.0 if LONG else 2.0
 KILLS = 20 if LONG else 1
 RESTARTS = 3 if LONG else 0
 REQUESTS_PER_S = 50.0
@@ -52,7 +52,7 @@ REQUESTS_PER_S = 50.0
 @pytest.fixture
 def settings(elasticsearch_url: str, tmp_path: Path) -> ElasticsearchSettings:
     """Asks again soon, so that a freeze is noticed within the test."""
-    return replace(fresh_settings(elasticsearch_url, tmp_path), request_timeout_s=20.0 if LONG else 2.0)
+    return replace(fresh_settings(elasticsearch_url, tmp_path), request_timeout_s=20.0 if LONG else 1.0)
 
 
 @pytest.fixture

@@ -76,22 +76,38 @@ class Ledger:
             eventually(lambda: len(_stored(store, self.acknowledged)) == expected, seconds)
         except AssertionError:
             pass
-        found = {trace.trace_id: trace for trace in _stored(store, set(self.sent))}
+        found = {trace.trace_id: trace for trace in _stored_patiently(store, set(self.sent))}
         lost = [f"{trace_id} was acknowledged and is lost" for trace_id in self.acknowledged - found.keys()]
         return lost + [
-            f"{trace_id} has other spans than were sent"
+            f"{trace_id} has other spans than were sent: {told}"
             for trace_id, trace in found.items()
-            if {(span.span_id, span.copies, *span.attributes.items()) for span in trace.spans}
-            != {(span_id, 1, ("number", number)) for number, span_id in enumerate(self.sent[trace_id])}
-            or len(trace.spans) != SPANS_PER_REQUEST
+            if (told := _difference(trace, self.sent[trace_id]))
         ]
 
 
+def _difference(trace: Trace, sent: tuple[str, ...]) -> str:
+    expected = {(span_id, 1, ("number", number)) for number, span_id in enumerate(sent)}
+    found = {(span.span_id, span.copies, *span.attributes.items()) for span in trace.spans}
+    if found == expected and len(trace.spans) == SPANS_PER_REQUEST:
+        return ""
+    odd = sorted(map(str, found - expected))[:2]
+    return f"{len(trace.spans)} spans; not as sent {odd}; missing {sorted(map(str, expected - found))[:2]}"
+
+
 def _stored(store: Store, trace_ids: set[str]) -> tuple[Trace, ...]:
+    """Nothing while the store is away, or so slow that it shows a part only."""
     try:
-        return store.traces(sorted(trace_ids))
+        found = store.traces(sorted(trace_ids))
     except Unavailable:
-        return ()  # it is away for now
+        return ()
+    return () if any(trace.partial for trace in found) else found
+
+
+def _stored_patiently(store: Store, trace_ids: set[str]) -> tuple[Trace, ...]:
+    try:
+        return eventually(lambda: _stored(store, trace_ids) or None, 30)
+    except AssertionError:
+        return ()
 
 
 class Sender:
