@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from tracestitch_collector.outputs.rendering import render
 from tracestitch_collector.sockets import unix_path
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,9 @@ def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
             if self.path.partition("?")[0] != "/metrics":
                 self.send_error(404, "There is only /metrics here.")
                 return
-            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-            body = encode(registry)
+            _, content_type = choose_encoder(self.headers.get("Accept", ""))
+            openmetrics = content_type.startswith("application/openmetrics-text")
+            body = render(registry.collect(), openmetrics=openmetrics)
             self.send_response(200)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
