@@ -50,7 +50,9 @@ class Line:
         trace_flags: int,
     ) -> bytes:
         last, had_arguments, known = self._last
-        if not known or last != template or had_arguments is not bool(arguments):
+        # Which paths are secret changes.
+        may_hide = bool(SERVED_PATHS.known) and not arguments and "/" in template
+        if may_hide or not known or last != template or had_arguments is not bool(arguments):
             known = self._written_out(encoder, template, bool(arguments))
         record = _times(9, time_ns, 0x59, time_ns) + known
         if arguments:
@@ -71,8 +73,6 @@ class Line:
         if not has_arguments:
             body = cleaned(template)[0]
             known += _body(body) + encoder.log_attributes({"tracestitch.log.template": body})
-            if SERVED_PATHS.known and "/" in body:
-                return known  # which paths are secret changes
         self._last = (template, has_arguments, known)
         return known
 
