@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from tracestitch_collector.decode.attributes import ROW_END, Attributes, Column
 from tracestitch_collector.decode.cuts import LIMITS, Cuts
 from tracestitch_collector.decode.events import json_text, other_text
 from tracestitch_collector.decode.values import INT64_MAX, text
-from tracestitch_collector.decode.wire import IDS, TIMES, LogRows, Rows, SpanRows
+from tracestitch_collector.decode.wire import IDS, TIMES, LogRows, Repeated, Rows, SpanRows
 
 _IDS = np.dtype(
     {
@@ -212,10 +211,11 @@ def _fixed(content: bytes, size: int, absent: npt.NDArray[np.bool_] | None = Non
     )
 
 
-def _utf8(raw: list[bytes], what: str, cuts: Cuts) -> pa.Array:
-    """Text that repeats: each distinct value is decoded once."""
-    decoded = {value: text(value) for value in set(raw)}
+def _utf8(raw: Repeated, what: str, cuts: Cuts) -> pa.Array:
+    """Each distinct text is decoded once."""
+    numbers = np.frombuffer(b"".join(raw.stream), "<i4")
+    decoded = [text(value) for value in raw.distinct()]
     if any(len(value) > LIMITS[what] for value in decoded):
-        for value, times in Counter(raw).items():
-            decoded[value] = cuts.clip(what, decoded[value], times)
-    return pa.array([decoded[value] for value in raw], pa.string())
+        times = np.bincount(numbers).tolist()
+        decoded = [cuts.clip(what, value, count) for value, count in zip(decoded, times, strict=True)]
+    return pa.array(decoded, pa.string()).take(pa.array(numbers))

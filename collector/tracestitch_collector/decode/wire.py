@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tracestitch_collector.columns import value_text
-from tracestitch_collector.decode.attributes import ROW_END, Attributes
+from tracestitch_collector.decode.attributes import NUMBER_BYTES, ROW_END, Attributes
 from tracestitch_collector.decode.cuts import ATTRIBUTE_BYTES, EVENT_BYTES, LIMITS
 from tracestitch_collector.decode.events import event, left_out_event, link
 from tracestitch_collector.decode.origins import Origins
@@ -25,6 +25,26 @@ TIMES: Final = (("start", 1), ("end", 10))
 NO_TIMES: Final = b"\x39" + bytes(8) + b"\x41" + bytes(8)
 NO_PARENT: Final = bytes(8)
 NO_FLAGS: Final = bytes(4)
+
+
+class Repeated:
+    """Texts that mostly repeat, as four-byte numbers of the distinct ones."""
+
+    __slots__ = ("_numbers", "stream")
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, bytes] = {}
+        self.stream: list[bytes] = []
+        """The number of each."""
+
+    def append(self, raw: bytes) -> None:
+        number = self._numbers.get(raw)
+        if number is None:
+            number = self._numbers[raw] = len(self._numbers).to_bytes(NUMBER_BYTES, "little")
+        self.stream.append(number)
+
+    def distinct(self) -> list[bytes]:
+        return list(self._numbers)
 
 
 class Rows:
@@ -122,7 +142,7 @@ class SpanRows(Rows):
         """IDS of each: what always stands side by side is one object."""
         self.parent_ids: list[bytes] = []
         """NO_PARENT for a root."""
-        self.names: list[bytes] = []
+        self.names = Repeated()
         self.kinds: list[int] = []
         self.times: list[bytes] = []
         """TIMES of each."""
@@ -282,7 +302,7 @@ class LogRows(Rows):
         self.times: list[bytes] = []
         self.observed: list[bytes] = []
         self.severities: list[int] = []
-        self.severity_texts: list[bytes] = []
+        self.severity_texts = Repeated()
         self.bodies: list[str] = []
         self.other_bodies: set[int] = set()
         """Rows whose body is not plain text."""
