@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,12 +72,25 @@ class Ledger:
             store.close()
 
     def faults_in(self, store: Store, seconds: float = 60) -> list[str]:
+        """A part of a request may be seen a moment before the rest."""
+        found: list[str] = []
+
+        def is_sound() -> bool:
+            found[:] = self._faults_now(store)
+            return not found
+
+        with suppress(AssertionError):
+            eventually(is_sound, seconds)
+        return found
+
+    def _faults_now(self, store: Store) -> list[str]:
         try:
-            expected = len(self.acknowledged)
-            eventually(lambda: len(_stored(store, self.acknowledged)) == expected, seconds)
-        except AssertionError:
-            pass
-        found = {trace.trace_id: trace for trace in _stored_patiently(store, set(self.sent))}
+            traces = store.traces(sorted(self.sent))
+        except Unavailable as error:
+            return [f"the store is away: {error}"]
+        if any(trace.partial for trace in traces):
+            return ["the store shows a part only"]
+        found = {trace.trace_id: trace for trace in traces}
         lost = [f"{trace_id} was acknowledged and is lost" for trace_id in self.acknowledged - found.keys()]
         return lost + [
             f"{trace_id} has other spans than were sent: {told}"
@@ -92,22 +106,6 @@ def _difference(trace: Trace, sent: tuple[str, ...]) -> str:
         return ""
     odd = sorted(map(str, found - expected))[:2]
     return f"{len(trace.spans)} spans; not as sent {odd}; missing {sorted(map(str, expected - found))[:2]}"
-
-
-def _stored(store: Store, trace_ids: set[str]) -> tuple[Trace, ...]:
-    """Nothing while the store is away, or so slow that it shows a part only."""
-    try:
-        found = store.traces(sorted(trace_ids))
-    except Unavailable:
-        return ()
-    return () if any(trace.partial for trace in found) else found
-
-
-def _stored_patiently(store: Store, trace_ids: set[str]) -> tuple[Trace, ...]:
-    try:
-        return eventually(lambda: _stored(store, trace_ids) or None, 30)
-    except AssertionError:
-        return ()
 
 
 class Sender:
