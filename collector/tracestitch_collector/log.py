@@ -23,6 +23,7 @@ from tracestitch_collector.log_records import (
     Record,
     decode_header,
     encode,
+    identity,
     scan,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "LogWriter",
     "PendingRecord",
     "Record",
+    "identity",
     "log_bytes",
     "segment_starts",
     "trim",

@@ -4,6 +4,7 @@ disk has left of a segment.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
@@ -29,6 +30,12 @@ class Kind(IntEnum):
     FINDINGS = 4
 
 
+def identity(content: bytes) -> bytes:
+    """What tells a request from every other: 16 bytes of the SHA-256 of its inflated body. Processors have
+    instructions for this hash; it costs half of what BLAKE2 does."""
+    return hashlib.sha256(content).digest()[:16]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRecord:
     kind: Kind
@@ -37,7 +44,7 @@ class PendingRecord:
     gzip: bool = False
     received_ns: int
     digest: bytes
-    """blake2b of the inflated body, 16 bytes: the request's identity."""
+    """Identity of the request: see `identity`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.support.otlp import log_request, otlp_log, otlp_span, trace_request
 from tests.support.receiver import RunningReceiver, receiving
+from tests.support.server import eventually
 from tracestitch_collector.log import Kind
 from tracestitch_collector.receive.limits import MIB
 from tracestitch_collector.receive.shapes import LOGS, METRICS, SIGNALS, TRACES, Signal
@@ -105,6 +106,17 @@ def test_a_message_beyond_the_limit_is_resource_exhausted(receiver: RunningRecei
         error = refusal(receiver, bytes(64 * MIB + 1), compression=compression)
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "google.rpc.retryinfo-bin" not in trailers_of(error)
+
+
+def test_a_message_that_grpc_itself_refuses_is_counted(receiver: RunningReceiver) -> None:
+    def counted() -> float:
+        labels = {"signal": "logs", "transport": "grpc", "reason": "not received"}
+        return receiver.count("tracestitch_receiver_refused_total", **labels)
+
+    before = counted()
+    refusal(receiver, bytes(64 * MIB + 1), signal=LOGS)
+    eventually(lambda: counted() == before + 1)  # the answer is sent before it is counted
+    assert receiver.new_records() == []
 
 
 def test_a_bomb_of_elements_is_resource_exhausted(receiver: RunningReceiver) -> None:

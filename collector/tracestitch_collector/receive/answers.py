@@ -43,6 +43,7 @@ class Reason:
 
 MALFORMED = Reason("malformed", 400, Code.INVALID_ARGUMENT)
 TOO_LARGE = Reason("too large", 413, Code.RESOURCE_EXHAUSTED)
+NOT_RECEIVED = Reason("not received", 413, Code.RESOURCE_EXHAUSTED)
 WRONG_TYPE = Reason("wrong content type", 415, Code.INVALID_ARGUMENT)
 WRONG_METHOD = Reason("wrong method", 405, Code.UNIMPLEMENTED)
 NOT_FOUND = Reason("not found", 404, Code.NOT_FOUND)

@@ -6,6 +6,7 @@ The synchronous server, since only it tells to which host (`:authority`) a call 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
@@ -50,10 +51,10 @@ class GrpcReceiver(_GenericHandler):
         return self._methods.get(details.method)
 
     def _handler(self, signal: Signal) -> _MethodHandler:
-        def export(body: bytes, context: grpc.ServicerContext) -> bytes:
+        def export(bodies: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             try:
                 self._check_caller(context)
-                return answers.accepted_protobuf(self._take(signal, body))
+                return answers.accepted_protobuf(self._take(signal, _received(bodies)))
             except RefusedError as error:
                 refused = error
             except Exception as error:
@@ -64,7 +65,9 @@ class GrpcReceiver(_GenericHandler):
             self._intake.refuse(signal.name, "grpc", refused)
             _abort(context, refused)
 
-        return grpc.unary_unary_rpc_method_handler(export)
+        # As a stream of one message, which is the same on the wire: of a unary call whose message never comes, because
+        # it is too large, gRPC would not tell us anything, and it would go uncounted.
+        return grpc.stream_unary_rpc_method_handler(export)
 
     def _check_caller(self, context: grpc.ServicerContext) -> None:
         if not security.is_allowed_host(_authority(context), self._names):
@@ -92,6 +95,16 @@ class GrpcReceiver(_GenericHandler):
             return self._intake.prepare(signal, "grpc", body)
         with self._large:
             return self._intake.prepare(signal, "grpc", body)
+
+
+def _received(bodies: Iterator[bytes]) -> bytes:
+    """The one message of the call. gRPC itself answers where it is too large, before it is read."""
+    try:
+        return next(bodies)
+    except (StopIteration, grpc.RpcError) as error:
+        raise RefusedError(
+            answers.NOT_RECEIVED, f"no message came, or one larger than {MAX_BYTES} bytes"
+        ) from error
 
 
 def _authority(context: grpc.ServicerContext) -> str:

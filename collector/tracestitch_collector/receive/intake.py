@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from tracestitch_collector.decode.json import Transcoder
 from tracestitch_collector.errors import Unavailable
-from tracestitch_collector.log import PendingRecord
+from tracestitch_collector.log import PendingRecord, identity
 from tracestitch_collector.receive.answers import (
     MALFORMED,
     TOO_LARGE,
@@ -95,7 +94,7 @@ class Intake:
                 body=body if as_received else content,
                 gzip=gzip and as_received,
                 received_ns=self._clock_ns(),
-                digest=hashlib.blake2b(content, digest_size=16).digest(),
+                digest=identity(content),
             )
         answer = Accepted(rejected=len(census.rejected), remark=remark(census, signal, dropped_values))
         return Prepared(
