@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from tests.bench.peers_payload import RARE_VALUES, Payload, ids_of
 
-TIMES = 40
+TIMES = 30
 """How often each question is asked, each time another."""
 SERVICES = ("storefront", "pricing", "inventory", "search", "accounts")
 ROUTES = ("/products/<sku>", "/cart", "/orders/<int:id>", "/checkout")
