@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.support import both_stores
 from tests.support.browser import chromium, watched
+from tests.support.dashboard import running
 from tests.support.demo import Demo, opened_demo
+from tests.support.elasticsearch import elasticsearch_url, fresh_settings
 from tests.support.server import eventually
+from tracestitch_collector.settings import Settings
+from tracestitch_collector.store.elasticsearch.store import ElasticsearchStore
+from tracestitch_collector.store.embedded.store import EmbeddedStore
+
+__all__ = ["elasticsearch_url"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -79,3 +88,48 @@ def test_the_pages_of_the_demo_name_no_path_of_the_environment_that_it_is_instal
         page.goto("/findings")
         assert "site-packages" not in page.content()
         assert str(tmp_path.parent) not in page.content()
+
+
+@pytest.mark.server
+def test_elasticsearch_alone_answers_every_page_with_the_same_traces_and_findings(
+    demo: Demo, elasticsearch_url: str, tmp_path: Path
+) -> None:
+    now_ns, settings = time.time_ns(), fresh_settings(elasticsearch_url, tmp_path / "there")
+    both_stores.in_both(demo.data, tmp_path / "here", settings, now_ns)
+    here = EmbeddedStore(tmp_path / "here", write=False)
+    there = ElasticsearchStore.open(settings, write=False)
+    found = both_stores.found_by_the_checks(here, now_ns)
+    assert both_stores.found_by_the_checks(there, now_ns) == found
+    assert len({check for check, *_ in found}) >= 8
+    fingerprint = here.findings()[0].fingerprint
+    paths = [
+        "/",
+        "/traces",
+        f"/traces/{demo.checkout}",
+        "/traces?service=pricing&error=1",
+        "/logs",
+        "/status",
+    ]
+    paths += ["/findings", f"/findings/{fingerprint}", "/services", "/services/storefront"]
+    with (
+        running(here, Settings(data=tmp_path / "here"), lambda: now_ns) as one,
+        running(there, Settings(data=tmp_path / "there"), lambda: now_ns) as other,
+    ):
+        wanted, got = both_stores.twins(one, paths), both_stores.twins(other, paths)
+        assert both_stores.asked_at_once(other, paths, readers=8) == []
+    for path, key in (("/logs", "logs"), ("/findings", "findings")):
+        assert got[path][key] == wanted[path][key], path
+    for path in ("/traces", "/traces?service=pricing&error=1"):
+        ids = [[each["trace_id"] for each in twin[path]["traces"]] for twin in (got, wanted)]
+        assert ids[0] == ids[1] != [], path
+    assert got[f"/traces/{demo.checkout}"] == wanted[f"/traces/{demo.checkout}"]
+    assert both_stores.counts(got["/services"]["services"]) == both_stores.counts(
+        wanted["/services"]["services"]
+    )
+    assert (got["/"]["requests"], got["/"]["errors"], got["/"]["open_findings"]) == (
+        wanted["/"]["requests"],
+        wanted["/"]["errors"],
+        wanted["/"]["open_findings"],
+    )
+    here.close()
+    there.close()

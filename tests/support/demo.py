@@ -41,6 +41,8 @@ def pricing_python() -> Path:
 class Demo:
     shop: Shop
     collector: Collector
+    data: Path
+    """Of the collector."""
     checkout: str
     """The trace id of a checkout that has arrived whole."""
 
@@ -58,4 +60,4 @@ def opened_demo(data: Path) -> Iterator[Demo]:
         running = opening.start_tracestitch(place, processes)
         shop = opening.open_shop(place, processes, running, print)
         checkout = opening.first_trace(shop, running, processes)
-        yield Demo(shop=shop, collector=running, checkout=checkout)
+        yield Demo(shop=shop, collector=running, data=data / "tracestitch", checkout=checkout)

@@ -19,9 +19,11 @@ from tracestitch_collector.store.elasticsearch.fields import (
     TRACE_ID,
 )
 from tracestitch_collector.store.elasticsearch.searching import Query, Searcher, all_of, by, exists, within
+from tracestitch_collector.store.elasticsearch.walk import walk
 from tracestitch_collector.store.store import Dependency, Window
 
 MAX_TRACES = 1000
+SPANS_PER_STEP = 4000
 MAX_SPANS = 100_000
 FIELDS = (TRACE_ID, SPAN_ID, PARENT, KIND, SERVICE, STATUS)
 
@@ -70,15 +72,13 @@ def paired(calls: Iterator[Call]) -> tuple[Dependency, ...]:
 
 def _newest_traces(searcher: Searcher, window: Window) -> list[str]:
     called: Query = {"terms": {KIND: list(REQUEST_KINDS)}}
-    answer = searcher.search(
-        searcher.spans,
-        all_of(*within(window, TIME), called, exists(PARENT)),
-        size=MAX_TRACES,
-        collapse={"field": TRACE_ID},
-        sort=[by(TIME, "desc")],
-        _source=False,
-    )
-    return [hit["fields"][TRACE_ID][0] for hit in answer.hits]
+    query = all_of(*within(window, TIME), called, exists(PARENT))
+    ids: list[str] = []
+    for step in walk(searcher, query, by(TIME, "desc"), SPANS_PER_STEP):
+        ids += step.fresh
+        if len(ids) >= MAX_TRACES:
+            break
+    return ids[:MAX_TRACES]
 
 
 def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Iterator[Call]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tracestitch_collector.checks.finding import Finding, from_json
 from tracestitch_collector.store.elasticsearch.documents import Action
 from tracestitch_collector.store.elasticsearch.fields import MAX_LONG
-from tracestitch_collector.store.elasticsearch.searching import PAGE, Searcher, all_of, term
+from tracestitch_collector.store.elasticsearch.searching import PAGE, Question, Searcher, all_of, term
 from tracestitch_collector.store.elasticsearch.times import rfc3339
 
 STATE = "state"
@@ -65,21 +65,29 @@ def _state(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_findings(searcher: Searcher) -> tuple[Finding, ...]:
-    states = _read(searcher, STATE)
-    firsts = {document["fingerprint"]: document["tracestitch"] for document in _read(searcher, FIRST)}
+    states, firsts = _read(searcher, (STATE, FIRST))
+    earliest = {document["fingerprint"]: document["tracestitch"] for document in firsts}
     found = []
     for document in states:
         try:
             finding = from_json(orjson.loads(document["tracestitch"]["document"]))
         except (KeyError, TypeError, ValueError):
             continue  # of another version
-        first = firsts.get(finding.fingerprint, {}).get("first_seen_ns", finding.first_seen_ns)
+        first = earliest.get(finding.fingerprint, {}).get("first_seen_ns", finding.first_seen_ns)
         found.append(replace(finding, first_seen_ns=min(first, finding.first_seen_ns)))
     return tuple(sorted(found, key=lambda finding: finding.fingerprint))
 
 
-def _read(searcher: Searcher, record: str) -> list[dict[str, Any]]:
-    answer = searcher.search(
-        searcher.settings.findings_indices, all_of(term("record", record)), size=PAGE, sort=["fingerprint"]
+def _read(searcher: Searcher, records: tuple[str, ...]) -> list[list[dict[str, Any]]]:
+    answers = searcher.many(
+        [
+            Question(
+                index=searcher.settings.findings_indices,
+                query=all_of(term("record", record)),
+                size=PAGE,
+                body={"sort": ["fingerprint"]},
+            )
+            for record in records
+        ]
     )
-    return [dict(hit["_source"]) for hit in answer.hits]
+    return [[dict(hit["_source"]) for hit in answer.hits] for answer in answers]

@@ -102,9 +102,28 @@ class Searcher:
 
     def every(self, index: str, query: Query, sort: Sort, cap: int, **body: Any) -> Answer:
         """All that match, page after page over one view of the data."""
-        first = self.search(index, query, size=PAGE, sort=sort, track_total_hits=True, **body)
-        if first.total <= PAGE or first.partial:
-            return first
+        return self.every_of_each([index], query, sort, cap, **body)[0]
+
+    def every_of_each(
+        self, indices: Sequence[str], query: Query, sort: Sort, cap: int, **body: Any
+    ) -> list[Answer]:
+        """The same of several, in one round trip as long as each fits into a page."""
+        questions = [
+            Question(
+                index=index, query=query, size=PAGE, body={"sort": sort, "track_total_hits": True, **body}
+            )
+            for index in indices
+        ]
+        return [
+            first
+            if first.total <= PAGE or first.partial
+            else self._rest(index, query, sort, cap, first, body)
+            for index, first in zip(indices, self.many(questions), strict=True)
+        ]
+
+    def _rest(
+        self, index: str, query: Query, sort: Sort, cap: int, first: Answer, body: Mapping[str, Any]
+    ) -> Answer:
         hits: list[Mapping[str, Any]] = []
         partial = ""
         for page in self._pages(index, query, sort, body):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracestitch_collector.store.elasticsearch.client import answering
 from tracestitch_collector.store.elasticsearch.conditions import SPAN_EVENTS
 from tracestitch_collector.store.elasticsearch.fields import RECEIVED, SPAN_ID, TIME
-from tracestitch_collector.store.elasticsearch.searching import Answer, Searcher, all_of, by
+from tracestitch_collector.store.elasticsearch.searching import Answer, Question, Searcher, all_of, by
 from tracestitch_collector.store.elasticsearch.summaries import DISTINCT
 from tracestitch_collector.store.store import Arrival, StoreStats
 
@@ -16,17 +16,20 @@ MAX_COUNTED = 40_000
 
 
 def read_arrival(searcher: Searcher, now_ns: int) -> Arrival:
-    newest = searcher.search(
-        f"{searcher.spans},{searcher.logs}",
-        {"match_all": {}},
-        size=1,
-        sort=[by(RECEIVED, "desc")],
-        _source=False,
-    )
-    recent = searcher.search(
-        searcher.spans,
-        all_of({"range": {RECEIVED: {"gt": now_ns - RATE_WINDOW_S * SECOND, "lte": now_ns}}}),
-        track_total_hits=True,
+    newest, recent = searcher.many(
+        [
+            Question(
+                index=f"{searcher.spans},{searcher.logs}",
+                query={"match_all": {}},
+                size=1,
+                body={"sort": [by(RECEIVED, "desc")], "_source": False},
+            ),
+            Question(
+                index=searcher.spans,
+                query=all_of({"range": {RECEIVED: {"gt": now_ns - RATE_WINDOW_S * SECOND, "lte": now_ns}}}),
+                body={"track_total_hits": True},
+            ),
+        ]
     )
     return Arrival(
         last_received_ns=newest.hits[0]["sort"][0] if newest.hits else 0,
@@ -35,15 +38,21 @@ def read_arrival(searcher: Searcher, now_ns: int) -> Arrival:
 
 
 def read_stats(searcher: Searcher) -> StoreStats:
-    spans = searcher.search(
-        searcher.spans,
-        {"match_all": {}},
-        size=1,
-        sort=[by(TIME, "asc")],
-        _source=False,
-        track_total_hits=True,
+    spans, logs = searcher.many(
+        [
+            Question(
+                index=searcher.spans,
+                query={"match_all": {}},
+                size=1,
+                body={"sort": [by(TIME, "asc")], "_source": False, "track_total_hits": True},
+            ),
+            Question(
+                index=searcher.logs,
+                query=all_of(none_of=[SPAN_EVENTS]),
+                body={"track_total_hits": True},
+            ),
+        ]
     )
-    logs = searcher.search(searcher.logs, all_of(none_of=[SPAN_EVENTS]), track_total_hits=True)
     version, size = _cluster(searcher)
     facts = {"Elasticsearch": version, "address": searcher.settings.address}
     if spans.total > MAX_COUNTED:

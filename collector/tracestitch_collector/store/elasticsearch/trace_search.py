@@ -1,26 +1,27 @@
 """Which traces match, in the order asked for.
 
 A trace's place is its earliest matching span, but Elasticsearch can only walk spans. So spans are walked newest
-first, one per trace; where the walk has come to a moment, every trace whose earliest match lies after it has been
-met, and its place is final.
+first; where the walk has come to a moment, every trace whose earliest match lies after it has been met, and its place
+is final.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tracestitch_collector.store.elasticsearch.conditions import field_types, span_conditions
 from tracestitch_collector.store.elasticsearch.fields import DURATION, TIME, TRACE_ID
-from tracestitch_collector.store.elasticsearch.searching import PAGE, Answer, Query, Searcher, all_of, by
+from tracestitch_collector.store.elasticsearch.searching import MAX_LONG, Query, Searcher, all_of, by
 from tracestitch_collector.store.elasticsearch.summaries import summarise
+from tracestitch_collector.store.elasticsearch.walk import trace_id, walk
 from tracestitch_collector.store.store import TracePage, TraceQuery, TraceSummary
 
 CANDIDATES = 200
 """Traces that are looked at whole to find the slowest or the largest."""
-MAX_STEPS = 50
+SPANS_PER_TRACE = 8
+"""So many spans are asked for, for each trace that is wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -66,72 +67,61 @@ def _places(
 ) -> tuple[list[Place], str]:
     """The next places after the given one, and why they are not all that were wanted, if so."""
     found: dict[str, Place] = {}
-    upper = -after.newness if after else None
-    size = 10 + 2 * wanted
-    for _ in range(MAX_STEPS):
-        heads = _newest_span_of_each(searcher, conditions, upper, size)
-        starts = [hit["sort"][0] for hit in heads.hits]
-        fresh = [_trace_id(hit) for hit in heads.hits if _trace_id(hit) not in found]
-        found |= _earliest(searcher, conditions, fresh)
-        whole = len(starts) < size
+    final: list[Place] = []
+    reached = MAX_LONG
+    bound: list[Query] = [] if after is None else [{"range": {TIME: {"lte": -after.newness}}}]
+    for step in walk(searcher, all_of(conditions, *bound), by(TIME, "desc"), SPANS_PER_TRACE * wanted):
+        found |= _earliest(searcher, conditions, step.fresh)
+        reached = step.reached if step.reached is not None else reached
         final = sorted(
             place
             for place in found.values()
-            if (whole or -place.newness > starts[-1]) and (after is None or place > after)
+            if (step.is_whole or -place.newness > reached) and (after is None or place > after)
         )
-        if whole or heads.partial or len(final) >= wanted:
-            return final[:wanted], heads.partial
-        if upper is not None and starts[-1] >= upper:
-            if size >= PAGE:
-                return final, f"more than {PAGE:,} traces begin at the same nanosecond"
-            size = min(PAGE, size * 4)
-        upper = starts[-1]
-    return final, "the search looked at many spans and may have missed traces: narrow the window"
-
-
-def _newest_span_of_each(searcher: Searcher, conditions: Query, upper: int | None, size: int) -> Answer:
-    bound: list[Query] = [] if upper is None else [{"range": {TIME: {"lte": upper}}}]
-    return _one_of_each(searcher, all_of(conditions, *bound), by(TIME, "desc"), size)
-
-
-def _one_of_each(searcher: Searcher, query: Query, order: Mapping[str, Any], size: int) -> Answer:
-    """The first span of each trace in the order; its sort value is exact, where an aggregation counts in doubles
-    and would lose nanoseconds."""
-    return searcher.search(
-        searcher.spans, query, size=size, collapse={"field": TRACE_ID}, sort=[order], _source=False
-    )
-
-
-def _trace_id(hit: Mapping[str, Any]) -> str:
-    trace_id: str = hit["fields"][TRACE_ID][0]
-    return trace_id
+        if step.is_last or len(final) >= wanted:
+            return final[:wanted], step.partial
+    return final[:wanted], ""
 
 
 def _earliest(searcher: Searcher, conditions: Query, trace_ids: Sequence[str]) -> dict[str, Place]:
     if not trace_ids:
         return {}
-    query = all_of(conditions, {"terms": {TRACE_ID: list(trace_ids)}})
-    answer = _one_of_each(searcher, query, by(TIME, "asc"), len(trace_ids))
-    return {_trace_id(hit): Place(newness=-hit["sort"][0], trace_id=_trace_id(hit)) for hit in answer.hits}
+    answer = searcher.search(
+        searcher.spans,
+        all_of(conditions, {"terms": {TRACE_ID: list(trace_ids)}}),
+        size=len(trace_ids),
+        collapse={"field": TRACE_ID},
+        sort=[by(TIME, "asc")],
+        _source=False,
+    )
+    return {trace_id(hit): Place(newness=-hit["sort"][0], trace_id=trace_id(hit)) for hit in answer.hits}
 
 
 def _largest(searcher: Searcher, conditions: Query, query: TraceQuery) -> TracePage:
     """Slowest or most spans. Candidates are chosen by their matching spans, then ordered by the whole traces."""
     wanted = max(CANDIDATES, query.limit)
-    if query.order == "slowest":
-        order = {DURATION: {"order": "desc", "missing": "_last"}}
-        answer = _one_of_each(searcher, conditions, order, wanted)
-        ids = [_trace_id(hit) for hit in answer.hits]
-    else:
-        answer = searcher.search(
-            searcher.spans,
-            conditions,
-            aggregations={"traces": {"terms": {"field": TRACE_ID, "size": wanted}}},
-        )
-        ids = [bucket["key"] for bucket in answer.aggregations.get("traces", {}).get("buckets", ())]
+    ids, partial = (_slowest if query.order == "slowest" else _most_spans)(searcher, conditions, wanted)
     summaries, incomplete = summarise(searcher, ids)
     ordered = sorted(summaries.values(), key=lambda summary: _rank(summary, query))
-    return TracePage(traces=tuple(ordered[: query.limit]), partial=answer.partial or incomplete)
+    return TracePage(traces=tuple(ordered[: query.limit]), partial=partial or incomplete)
+
+
+def _slowest(searcher: Searcher, conditions: Query, wanted: int) -> tuple[list[str], str]:
+    order = {DURATION: {"order": "desc", "missing": "_last"}}
+    ids: list[str] = []
+    for step in walk(searcher, conditions, order, SPANS_PER_TRACE * wanted):
+        ids += step.fresh
+        if step.is_last or len(ids) >= wanted:
+            return ids[:wanted], step.partial
+    return ids[:wanted], ""
+
+
+def _most_spans(searcher: Searcher, conditions: Query, wanted: int) -> tuple[list[str], str]:
+    answer = searcher.search(
+        searcher.spans, conditions, aggregations={"traces": {"terms": {"field": TRACE_ID, "size": wanted}}}
+    )
+    buckets = answer.aggregations.get("traces", {}).get("buckets", ())
+    return [bucket["key"] for bucket in buckets], answer.partial
 
 
 def _rank(summary: TraceSummary, query: TraceQuery) -> tuple[int, int, str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from tracestitch_collector.model import Trace
 from tracestitch_collector.store.elasticsearch.decoding import log_record, span
 from tracestitch_collector.store.elasticsearch.fields import TIME, TRACE_ID
-from tracestitch_collector.store.elasticsearch.searching import Answer, Searcher, all_of, by
+from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, by
 from tracestitch_collector.traces.identity import merge_copies
 
 MAX_DOCUMENTS = 200_000
@@ -33,10 +33,10 @@ def read_traces(searcher: Searcher, trace_ids: Sequence[str]) -> tuple[Trace, ..
 
 
 def _read(searcher: Searcher, trace_ids: list[str]) -> list[Trace]:
-    spans = _documents(searcher, searcher.spans, trace_ids)
-    if not spans.hits:
-        return []
-    logs = _documents(searcher, searcher.logs, trace_ids)
+    query = all_of({"terms": {TRACE_ID: trace_ids}})
+    spans, logs = searcher.every_of_each(
+        [searcher.spans, searcher.logs], query, [by(TIME, "asc")], MAX_DOCUMENTS
+    )
     by_trace: dict[str, list[Hit]] = defaultdict(list)
     for hit in spans.hits:
         by_trace[hit["_source"]["trace_id"]].append(hit)
@@ -47,11 +47,6 @@ def _read(searcher: Searcher, trace_ids: list[str]) -> list[Trace]:
         for trace_id in trace_ids
         if trace_id in by_trace
     ]
-
-
-def _documents(searcher: Searcher, index: str, trace_ids: list[str]) -> Answer:
-    query = all_of({"terms": {TRACE_ID: trace_ids}})
-    return searcher.every(index, query, [by(TIME, "asc")], MAX_DOCUMENTS)
 
 
 def _trace(
