@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import ingest_bars, store_bars
 from tests.bench.bars import BARS, HEAD, NOT_MEASURED, PAGE, Measured, record, rows_of, write_block
 
 ASKED = """
@@ -99,3 +100,76 @@ def test_a_block_that_is_not_on_the_page_is_said_so(tmp_path: Path) -> None:
     page.write_text("# nothing")
     with pytest.raises(ValueError, match="put both lines back"):
         write_block("peers", "| a | table |", page)
+
+
+def store_answers(spans: int, ingesting: int = 0) -> store_bars.Answers:
+    asked = {
+        "trace by id",
+        "a rare phrase",
+        *store_bars.NEWEST,
+        *store_bars.TWO_ATTRIBUTES,
+        *store_bars.SERVICE_PAGE,
+    }
+    return store_bars.Answers(
+        spans=spans,
+        logs=spans,
+        bytes_each=37.5,
+        opened_s=0.5,
+        bytes=spans * 60,
+        waits={question: (5.0, 10.0, 15.0) for question in asked},
+        ingesting=ingesting,
+    )
+
+
+def ingest_figures(*, compiled: bool) -> ingest_bars.Figures:
+    return ingest_bars.Figures(
+        compiled=compiled,
+        per_second=150_000,
+        seconds=20,
+        rate=20_000,
+        visible_s=[0.1] * 10,
+        steady_bytes=3 * 10**8,
+        highest_bytes=5 * 10**8,
+        others_per_second={"spans in JSON": 40_000, "log records": 200_000},
+        cpu_s={"pipeline": 7.0},
+        bytes_each=20.0,
+    )
+
+
+def test_every_bar_is_filled_in_by_a_program() -> None:
+    small, large = store_answers(2_000_000), store_answers(10_000_000)
+    filled = {
+        *store_bars.bars(small),
+        *store_bars.bars(large),
+        *store_bars.bars(store_answers(10_000_000, ingesting=75_000)),
+        *store_bars.growth(large, 4.0, 4.0, small),
+        *ingest_bars.bars(ingest_figures(compiled=True)),
+        *ingest_bars.bars(ingest_figures(compiled=False)),
+        "CPU per million spans, all processes",  # these three by test_peers.py
+        "the same beside Jaeger on badger",
+        "the same beside Jaeger in memory (stretch)",
+    }
+    assert filled == {bar.name for bar in BARS}
+
+
+def test_what_was_not_measured_as_the_bar_asks_says_so() -> None:
+    ingested, stored = (
+        ingest_bars.bars(ingest_figures(compiled=True)),
+        store_bars.bars(store_answers(10_000_000)),
+    )
+    assert ingested["durable and searchable, sustained, compiled"].note == "for 20 s"
+    assert ingested["memory at 5,000 spans/s, collector in all"].note == "at 20,000 spans/s"
+    assert stored["start with a 5 GB store"].note == "of 0.6 GB"
+    assert stored["service page, last hour at 5,000 spans/s"].note == "33 min of the hour"
+
+
+def test_the_questions_of_the_bars_are_asked_by_the_store_program() -> None:
+    program = (PAGE.parents[1] / "tests" / "bench" / "store.py").read_text()
+    asked = (
+        *store_bars.NEWEST,
+        *store_bars.TWO_ATTRIBUTES,
+        *store_bars.SERVICE_PAGE,
+        "trace by id",
+        "a rare phrase",
+    )
+    assert [question for question in asked if f'"{question}"' not in program] == []
