@@ -116,7 +116,7 @@ def store_answers(spans: int, ingesting: int = 0) -> store_bars.Answers:
         bytes_each=37.5,
         opened_s=0.5,
         bytes=spans * 60,
-        waits={question: (5.0, 10.0, 15.0) for question in asked},
+        waits=dict.fromkeys(asked, (5.0, 10.0, 15.0)),
         ingesting=ingesting,
     )
 
