@@ -55,6 +55,7 @@ FOREIGN_PREFIXES = (
     "TRACESTITCH_AGENT_",
     "TRACESTITCH_SERVE_",
     "TRACESTITCH_RUN_",
+    "TRACESTITCH_KIBANA_API_KEY",
 )
 
 SERVICE_LINK = re.compile(
@@ -83,6 +84,8 @@ class Settings:
     token: str = field(default="", repr=False)
     """Empty: anyone who reaches the port may read and write."""
     allowed_hosts: tuple[str, ...] = ()
+    kibana_url: str = ""
+    """Where people reach Kibana, without a trailing slash; empty where there is none."""
     public_url: str = ""
     """Where people reach the dashboard, without a trailing slash; the supervisor fills it in."""
     retention_s: int = 7 * 86_400
@@ -247,6 +250,14 @@ TABLE: tuple[Setting, ...] = (
         parse=values.url,
         default="",
         help="address of the dashboard as people type it; alerts link to it",
+        metavar="URL",
+    ),
+    Setting(
+        name="kibana_url",
+        flag="--kibana-url",
+        parse=values.url,
+        default="",
+        help="address of Kibana as people type it; timelines link to it",
         metavar="URL",
     ),
     Setting(

@@ -9,6 +9,7 @@ from tracestitch_dashboard import alert_marks
 from tracestitch_dashboard.alert_marks import Mark
 from tracestitch_dashboard.ask import Ask
 from tracestitch_dashboard.errors import BadQuery, NotFound
+from tracestitch_dashboard.kibana_links import KibanaLinks, links
 from tracestitch_dashboard.page import Fragment, Page
 from tracestitch_dashboard.timeline import document, drawing, minimap
 from tracestitch_dashboard.timeline import view as viewing
@@ -42,6 +43,7 @@ class TracePage:
     panel: Panel | None
     total_path_ns: int
     alerts: tuple[Mark, ...]
+    kibana: KibanaLinks | None
 
     @property
     def left_out(self) -> int:
@@ -93,6 +95,12 @@ def load(ask: Ask) -> TracePage:
             timeline.start_ns,
             timeline.start_ns + timeline.duration_ns,
             ask.now_ns,
+        ),
+        kibana=links(
+            ask.settings.kibana_url,
+            timeline.trace.trace_id,
+            timeline.start_ns,
+            timeline.start_ns + timeline.duration_ns,
         ),
     )
 
