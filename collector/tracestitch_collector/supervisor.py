@@ -50,7 +50,8 @@ THRIFT = {
 }
 """What makes the processes give memory back that they no longer use: a fifth less in all, measured at 20,000
 spans/s. The two thresholds keep the buffers of a request, which come and go all the time, from being taken from
-the system and cleared each time: a third of the receiver's processor time. Nothing here multiplies matrices. A user's own values win."""
+the system and cleared each time: a third of the receiver's processor time. Nothing here multiplies matrices, so that threads for it only take
+room. A user's own values win."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.manifest import load
 
 KILLS = int(os.environ.get("KILLS", "200" if LONG else "6"))
-PROCESSES = ("supervisor", "receiver", "pipeline", "reader")
+PROCESSES = {"all": ("receiver", "pipeline", "reader"), "collector": ("receiver", "pipeline", "checks")}
+"""What each form of the command runs, beside the supervisor."""
 HASTE = """
 import sys
 if "tracestitch_collector.pipeline" in sys.orig_argv:
@@ -40,19 +41,20 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path / "haste")}
 
 
+@pytest.mark.parametrize(("form", "times"), [("all", KILLS), ("collector", max(4, KILLS // 4))])
 def test_whichever_process_is_killed_the_ledger_and_the_store_agree(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, environment: dict[str, str], form: str, times: int
 ) -> None:
     data, source = tmp_path / "data", random.Random(11)
     ledger = Ledger(path=tmp_path / "ledger")
-    server = start(data, environment=environment)
-    kills = dict.fromkeys(PROCESSES, 0)
+    server = start(data, [form], environment)
+    kills = dict.fromkeys(("supervisor", *PROCESSES[form]), 0)
     try:
         with Sender(lambda: server.otlp_http, ledger, pause_s=0.02):
-            for number in range(KILLS):
-                name = PROCESSES[number % 4] if number < 4 else source.choice(PROCESSES)
+            for number in range(times):
+                name = list(kills)[number] if number < len(kills) else source.choice(list(kills))
                 time.sleep(source.uniform(0.0, 1.5))
-                server = killed(server, name, environment)
+                server = killed(server, name, form, environment)
                 kills[name] += 1
         assert ledger.faults(data, seconds=120) == []
         assert server.stop() == 0
@@ -61,22 +63,22 @@ def test_whichever_process_is_killed_the_ledger_and_the_store_agree(
         server.process.kill()
         server.process.wait()
     sys.stdout.write(
-        f"\nkill -9: {kills}; {len(ledger.sent)} requests sent, {len(ledger.acknowledged)} acknowledged, "
+        f"\nkill -9 of `serve {form}`: {kills}; {len(ledger.sent)} requests sent, {len(ledger.acknowledged)} acknowledged, "
         f"{ledger.refused} refusals, {load(Layout(data)).next_id} numbers of files, 0 lost, 0 doubled\n"
     )
-    assert len(ledger.acknowledged) > KILLS
+    assert len(ledger.acknowledged) > times
     assert load(Layout(data)).damaged == 0
     assert {line.split()[1] for line in (tmp_path / "ledger").open() if line.startswith("ack")} == (
         ledger.acknowledged
     )
 
 
-def killed(server: Server, name: str, environment: dict[str, str]) -> Server:
+def killed(server: Server, name: str, form: str, environment: dict[str, str]) -> Server:
     """The server once it runs again."""
     if name == "supervisor":
         server.process.kill()
         server.process.wait()
-        return start(server.data, environment=environment)
+        return start(server.data, [form], environment)
     before = eventually(lambda: pid_of(server, name) if is_ours(server, pid_of(server, name)) else None)
     os.kill(before, signal.SIGKILL)
     eventually(lambda: pid_of(server, name) != before)

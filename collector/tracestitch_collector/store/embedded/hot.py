@@ -1,5 +1,6 @@
 """The hot tail: batches as Arrow files that readers see at once and that the write-ahead log still covers. A
-file is named by its writer's run and by the batches in it; small ones are merged into larger ones.
+file is named by its writer's run and by the batches in it, and ends with a checksum; small ones are merged into
+larger ones.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import pyarrow as pa
 
 from tracestitch_collector.store.embedded.layout import Layout, place
 
+CHECKSUM_BYTES = 4
 FAN_IN = 8
 """So many neighbours of one size become one file of the next."""
 
@@ -91,13 +94,24 @@ def write(layout: Layout, name: HotName, tables: Tables) -> None:
             for table in (tables.spans, tables.logs, tables.findings):
                 with pa.ipc.new_stream(sink, table.schema) as stream:
                     stream.write_table(table)
+        with pa.memory_map(str(path)) as content:
+            checksum = crc32(content.read_buffer())
+        with path.open("ab") as file:
+            file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
 
     place(layout.files, layout.hot / name.file_name, write_streams, durable=False)
 
 
 def read(folder: Path, name: HotName) -> Tables:
-    """Maps the file; what is mapped stays readable when the file is removed."""
-    source = pa.memory_map(str(folder / name.file_name))
+    """Maps the file; what is mapped stays readable when the file is removed. Raises an ArrowException where it is not
+    what it was written as: what is wrong here would be so in a segment, for good."""
+    path = folder / name.file_name
+    with pa.memory_map(str(path)) as file:
+        content = file.read_buffer(max(0, file.size() - CHECKSUM_BYTES))
+        checksum = file.read_buffer()
+    if crc32(content).to_bytes(CHECKSUM_BYTES, "little") != checksum.to_pybytes():
+        raise pa.ArrowInvalid(f"{path} does not fit its checksum")
+    source = pa.BufferReader(content)
     spans, logs, findings = (pa.ipc.open_stream(source).read_all() for _ in range(3))
     return Tables(spans=spans, logs=logs, findings=findings)
 

@@ -4,6 +4,7 @@ being moved into a segment, which nothing touches meanwhile.
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from tracestitch_collector.errors import TracestitchError
 from tracestitch_collector.store.embedded import hot
 from tracestitch_collector.store.embedded.hot import FAN_IN, HotName, Tables
 from tracestitch_collector.store.embedded.layout import Layout, remove
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Tail:
     def _merge_last(self) -> None:
         parts = self._growing[-FAN_IN:]
         name = HotName(self._run, parts[0].name.first, parts[-1].name.last)
-        tables = self.read(tuple(part.name for part in parts))
+        tables = self._joined(tuple(part.name for part in parts))
         try:
             hot.write(self._layout, name, tables)
         except OSError:
@@ -72,18 +75,32 @@ class Tail:
         return self._frozen
 
     def read(self, names: tuple[HotName, ...]) -> Tables:
-        """Their rows in one piece."""
+        """Their rows in one piece. A damaged file is set aside."""
         try:
-            return hot.merged([hot.read(self._layout.hot, name) for name in names])
+            return self._joined(names)
         except FileNotFoundError as error:
             # No retry would bring it back. The logs still hold it: a new run reads them again.
             raise TracestitchError(
                 f"{error.filename} is gone although the store still needs it; leave the data folder to Tracestitch"
             ) from error
         except pa.ArrowException as error:
+            self._set_damaged_aside(names)
             raise TracestitchError(
                 f"a file in {self._layout.hot} is damaged ({error}); it is made again from the logs"
             ) from error
+
+    def _joined(self, names: tuple[HotName, ...]) -> Tables:
+        return hot.merged([hot.read(self._layout.hot, name) for name in names])
+
+    def _set_damaged_aside(self, names: tuple[HotName, ...]) -> None:
+        for name in names:
+            try:
+                hot.read(self._layout.hot, name)
+            except pa.ArrowException as error:
+                logger.error("%s; it is set aside", error)  # noqa: TRY400 - no traceback
+                self._layout.damaged.mkdir(exist_ok=True)
+                path = self._layout.hot / name.file_name
+                self._layout.files.rename(path, self._layout.damaged / path.name)
 
     def forget(self) -> None:
         """Removes what is frozen: segments hold it."""
