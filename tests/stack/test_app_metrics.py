@@ -177,6 +177,27 @@ def test_workers_that_share_a_series_add_up_instead_of_taking_turns() -> None:
     assert seen == [10, 110, 120, 220, 230, 330]
 
 
+def test_processes_beyond_what_can_be_told_apart_are_left_out_and_make_no_leap() -> None:
+    clock = Clock()
+    apps = AppMetrics(clock=clock)
+    name = "orders_total{instance=shop-1,job=shop}"
+    for start in range(1, 67):
+        apps.observe([request(counter("orders", number(10, start=start)))])
+    assert exposed(apps)[name] == 640
+    assert apps.take_left_out() == {"too many processes in one series": 2}
+    clock.now_ns += 601 * SECOND_NS
+    apps.observe([request(counter("orders", number(10, start=start))) for start in range(2, 66)])
+    assert exposed(apps)[name] == 650  # the first has been silent for long: its word is final
+
+
+def test_a_histogram_that_widens_takes_more_of_the_room_there_is() -> None:
+    apps = AppMetrics(max_lines=20)
+    apps.observe([request(histogram([1], [], 1, delta=True))])
+    bounds = [float(n) for n in range(30)]
+    apps.observe([request(histogram([1] * 31, bounds, 1, delta=True))])
+    assert exposed(apps)["http_server_request_duration_seconds_count{instance=shop-1,job=shop}"] == 1
+
+
 def test_a_counter_that_falls_without_a_new_start_began_anew() -> None:
     found = after(
         request(counter("orders", number(5, start=0, time=1))),

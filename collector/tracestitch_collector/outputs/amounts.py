@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from tracestitch_collector.decode.metrics import Point
 
 MAX_SOURCES = 64
-"""Processes of one series that are told apart; the word of those silent for longest is final."""
+"""Processes of one series that are told apart. Where there are more, the word of the one that was silent for longest
+is final, if that was long."""
+SILENT_NS = 600 * 1_000_000_000
 MAX_BUCKETS = 160
 
 
@@ -73,19 +75,21 @@ class Sum:
         """What came on top: a delta."""
         self._base.add(amount)
 
-    def tell(self, point: Point, amount: Amount, now_ns: int, *, goes_down: bool = False) -> None:
-        """What a cumulative stream says it has come to."""
+    def tell(self, point: Point, amount: Amount, now_ns: int, *, goes_down: bool = False) -> bool:
+        """What a cumulative stream says it has come to. False where there are too many to tell them apart: one
+        whose word was final and who speaks again would be counted twice."""
         source = self._sources.get(point.start_ns)
         if source is None:
-            if len(self._sources) >= MAX_SOURCES:
-                self._finish(min(self._sources, key=lambda start: self._sources[start].updated_ns))
+            if len(self._sources) >= MAX_SOURCES and not self._finish_silent(now_ns):
+                return False
             self._sources[point.start_ns] = Source(point.time_ns, now_ns, amount)
-            return
+            return True
         if point.time_ns < source.time_ns:
-            return
+            return True
         if not goes_down and amount.is_below(source.amount):  # began anew without saying so
             self._base.add(source.amount)
         source.time_ns, source.updated_ns, source.amount = point.time_ns, now_ns, amount
+        return True
 
     def total(self) -> Amount:
         whole = Amount()
@@ -99,8 +103,12 @@ class Sum:
         alive = [source.amount.value for source in self._sources.values() if source.updated_ns >= since_ns]
         return self._base.value + sum(alive)
 
-    def _finish(self, start_ns: int) -> None:
+    def _finish_silent(self, now_ns: int) -> bool:
+        start_ns = min(self._sources, key=lambda start: self._sources[start].updated_ns)
+        if now_ns - self._sources[start_ns].updated_ns < SILENT_NS:
+            return False
         self._base.add(self._sources.pop(start_ns).amount)
+        return True
 
 
 def of_number(point: Point) -> Amount:

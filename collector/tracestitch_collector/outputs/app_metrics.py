@@ -202,8 +202,9 @@ class AppMetrics(Collector):
             series.tell(point, amount)
         elif stream.is_delta:
             series.sum.add(amount)
-        else:
-            series.sum.tell(point, amount, now_ns, goes_down=family.goes_down)
+        elif not series.sum.tell(point, amount, now_ns, goes_down=family.goes_down):
+            self._left_out["too many processes in one series"] += 1
+            return 0
         series.keep_exemplars(amount, point)
         return 1
 
@@ -218,10 +219,10 @@ class AppMetrics(Collector):
     ) -> Series | None:
         """The series with these labels, made when there is room; else the overflow series of its sender, to which
         only deltas can be added."""
+        size = len(amount.buckets) + 2 if family.type in ("histogram", "summary") else 1
         series = family.series.get(key)
         if series is not None:
-            return series
-        size = len(amount.buckets) + 2 if family.type in ("histogram", "summary") else 1
+            return series if self._has_grown(series, size) else None
         if self._lines + size > self._max_lines:
             self._overflowed += 1
             if not stream.is_delta or stream.kind == "gauge":
@@ -234,6 +235,16 @@ class AppMetrics(Collector):
         self._lines += size
         series = family.series[key] = Series(updated_ns=now_ns, size=size)
         return series
+
+    def _has_grown(self, series: Series, size: int) -> bool:
+        """Whether there is room for what a point has more of than those before: an exponential histogram widens."""
+        more = max(0, size - series.size)
+        if more and self._lines + more > self._max_lines * 11 // 10:
+            self._overflowed += 1
+            return False
+        self._lines += more
+        series.size += more
+        return True
 
     def _sweep(self, now_ns: int) -> None:
         """Forgets what nobody has fed for an hour, once a minute."""
