@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +60,7 @@ class Footers:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="row groups")
         self._lock = threading.Lock()
-        self._known: OrderedDict[Path, Footer] = OrderedDict()
+        self._known: OrderedDict[str, Footer] = OrderedDict()
         self._bytes = 0
         self.kept = KeptColumns()
 
@@ -68,7 +69,7 @@ class Footers:
         for footer in self._known.values():
             _close(footer)
 
-    def keep(self, paths: Collection[Path]) -> None:
+    def keep(self, paths: Collection[str]) -> None:
         """Closes all others: a file that is open takes its room on the disk even when it was removed."""
         with self._lock:
             for path in [path for path in self._known if path not in paths]:
@@ -78,7 +79,11 @@ class Footers:
         """What is read of each of the items, several at a time."""
         return list(self._pool.map(read, items)) if len(items) > 1 else [read(item) for item in items]
 
-    def footer(self, path: Path) -> Footer:
+    def begin(self, read: Callable[[], Answer]) -> Callable[[], Answer]:
+        """Begins reading beside what the caller does; what is returned waits for the answer."""
+        return self._pool.submit(read).result
+
+    def footer(self, path: str) -> Footer:
         with self._lock:
             known = self._known.get(path)
             if known is not None:
@@ -86,7 +91,7 @@ class Footers:
                 return known
         metadata = pq.read_metadata(path)
         schema = metadata.schema.to_arrow_schema()
-        check_names(path, schema.names)
+        check_names(Path(path), schema.names)
         texts = tuple(each.name for each in schema if pa.types.is_string(each.type))
         found = Footer(
             metadata=metadata, texts=texts, types={each.name: _read_type(each.type) for each in schema}
@@ -104,13 +109,13 @@ class Footers:
         while self._bytes > KEPT_BYTES and len(self._known) > 1:
             self._drop(next(iter(self._known)))
 
-    def _drop(self, path: Path) -> None:
+    def _drop(self, path: str) -> None:
         gone = self._known.pop(path)
         self._bytes -= gone.metadata.serialized_size * KEPT_PARSED_RATIO
         _close(gone)
 
     @contextmanager
-    def _opened(self, path: Path, footer: Footer) -> Iterator[pq.ParquetFile]:
+    def _opened(self, path: str, footer: Footer) -> Iterator[pq.ParquetFile]:
         """A flipped bit is an error. Where reading fails the file is not used again."""
         try:
             file = footer.idle.pop()
@@ -134,7 +139,7 @@ class Footers:
 
     def read(
         self,
-        path: Path,
+        path: str,
         row_groups: Sequence[int],
         columns: Collection[str] | None = None,
         told: RowGroups | None = None,
@@ -150,7 +155,7 @@ class Footers:
         return pa.table({name: _joined(name, types[name], parts, lengths) for name in names})
 
     def _group(
-        self, path: Path, group: int, columns: Collection[str] | None, told: RowGroups | None
+        self, path: str, group: int, columns: Collection[str] | None, told: RowGroups | None
     ) -> dict[str, Any]:
         footer = self.footer(path)
         wanted = [name for name in footer.types if columns is None or asked(name, columns)] or [ANY_COLUMN]
@@ -164,7 +169,7 @@ class Footers:
         found |= self._kept_or_read(path, group, footer, [name for name in wanted if name not in found])
         return {name: found[name] for name in wanted}
 
-    def _kept_or_read(self, path: Path, group: int, footer: Footer, names: list[str]) -> Columns:
+    def _kept_or_read(self, path: str, group: int, footer: Footer, names: list[str]) -> Columns:
         kept = self.kept.of((path, group))
         missing = [name for name in names if name not in kept]
         if not missing:
@@ -175,11 +180,12 @@ class Footers:
         self.kept.keep((path, group), more)
         return {**kept, **more}
 
-    def read_whole(self, path: Path, row_group: int, told: RowGroups) -> pa.Table:
+    def read_whole(self, path: str, row_group: int, told: RowGroups) -> pa.Table:
         """All columns, the readers sharing them. Not for use within `each`, whose readers it would wait for."""
         names = sorted(self.footer(path).types)
         shares = [names[first::READERS] for first in range(READERS)]
-        parts = self.each(lambda share: self.read(path, [row_group], share, told), shares)
+        others = [self.begin(partial(self.read, path, [row_group], share, told)) for share in shares[1:]]
+        parts = [self.read(path, [row_group], shares[0], told), *(answer() for answer in others)]
         return pa.table({name: part[name] for part in parts for name in part.column_names})
 
 
@@ -192,8 +198,8 @@ def _read_type(kind: pa.DataType) -> pa.DataType:
     return pa.dictionary(pa.int32(), pa.string()) if pa.types.is_string(kind) else kind
 
 
-def _signal(path: Path) -> Signal:
-    return "spans" if ".spans." in path.name else "logs"
+def _signal(path: str) -> Signal:
+    return "spans" if path.endswith(".spans.parquet") else "logs"
 
 
 def _without_absent(names: list[str], group: int, told: RowGroups) -> list[str]:
@@ -231,7 +237,7 @@ class TableRows:
 class FileRows:
     """Rows of row groups of one file; each column is read once."""
 
-    def __init__(self, footers: Footers, path: Path, row_groups: Sequence[int], told: RowGroups) -> None:
+    def __init__(self, footers: Footers, path: str, row_groups: Sequence[int], told: RowGroups) -> None:
         self._footers = footers
         self._path = path
         self._row_groups = row_groups

@@ -8,7 +8,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,7 +15,7 @@ KEPT_BYTES = 32_000_000
 OVERHEAD_BYTES = 500
 """Of an array beside its values."""
 
-Place = tuple[Path, int]
+Place = tuple[str, int]
 Columns = Mapping[str, pa.ChunkedArray]
 
 

@@ -89,7 +89,7 @@ def _whole(snapshot: Snapshot, keys: pa.Table) -> pa.Table:
     asked.add(lambda table: pc.is_in(table["time_ns"], value_set=moments).to_numpy(), "time_ns")
 
     def read(place: walk.Place) -> pa.Table:
-        path = snapshot.layout.segments / place.segment.file_name
+        path = snapshot.path(place.segment)
         rows = FileRows(snapshot.footers, path, place.row_groups, snapshot.row_groups(place.segment))
         return pa.table({}) if asked.mask(rows) is None else _chosen(rows.everything(), asked, wanted)
 

@@ -13,9 +13,12 @@ from tracestitch_collector.store.embedded import summaries, walk
 from tracestitch_collector.store.embedded.conditions import Conditions
 from tracestitch_collector.store.embedded.footers import TableRows
 from tracestitch_collector.store.embedded.snapshot import Snapshot
-from tracestitch_collector.store.embedded.trace import rows_of_traces
+from tracestitch_collector.store.embedded.trace import in_one_place, rows_of_traces
 from tracestitch_collector.store.embedded.walk import OLDEST, Deadline
 from tracestitch_collector.store.store import TracePage, Window
+
+FEW = 200
+"""Rows that are sooner gone through one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,6 @@ class Newest:
     """Traces found so far with the earliest match among what was walked over."""
     _settled: dict[bytes, int] = field(default_factory=dict)
     """Traces with their earliest match of all."""
-    _rows: list[pa.Table] = field(default_factory=list)
     _reached_ns: int = 2**63 - 1
 
     def page(self, service: str) -> TracePage:
@@ -85,12 +87,17 @@ class Newest:
             todo = [item for item in todo if last is None or item < last][: self.wanted + 1 - len(best) or 1]
             if not todo:
                 return
-            self._look_at([trace_id for _, trace_id in todo])
+            todo_ids = [trace_id for _, trace_id in todo]
+            whole = in_one_place(self.snapshot, "spans", todo_ids)
+            for trace_id in whole:  # where it was found: no more of it is anywhere
+                self._settled[trace_id] = self._open.pop(trace_id)
+            self._look_at([trace_id for trace_id in todo_ids if trace_id not in whole])
 
     def _look_at(self, trace_ids: list[bytes]) -> None:
+        if not trace_ids:
+            return
         columns = self.asked.columns | set(summaries.COLUMNS)
         rows = rows_of_traces(self.snapshot, "spans", trace_ids, columns)
-        self._rows.append(rows.select(summaries.COLUMNS))
         mask = self.asked.mask(TableRows(rows))
         found, starts = earliest(rows.filter(pa.array(mask)) if mask is not None else rows.slice(0, 0))
         self._settled |= dict(zip(found, starts, strict=True))
@@ -104,8 +111,7 @@ class Newest:
     def _page(self, late: bool) -> TracePage:
         best = self._best()
         shown = [trace_id for _, trace_id in best[: self.wanted]]
-        rows = pa.concat_tables(self._rows) if self._rows else None
-        page = TracePage(traces=summaries.of_traces(self.snapshot, shown, rows))
+        page = TracePage(traces=summaries.of_traces(self.snapshot, shown))
         if len(best) > self.wanted:
             start_ns, trace_id = best[self.wanted - 1]
             page = replace(page, next_cursor=f"{-start_ns}-{trace_id.hex()}")
@@ -116,8 +122,13 @@ class Newest:
 
 def earliest(rows: pa.Table) -> tuple[list[bytes], list[int]]:
     """Each trace of the rows with its earliest start."""
-    if not len(rows):
-        return [], []
+    if len(rows) <= FEW:
+        found: dict[bytes, int] = {}
+        for trace_id, start_ns in zip(
+            rows["trace_id"].to_pylist(), rows["start_ns"].to_pylist(), strict=True
+        ):
+            found[trace_id] = min(start_ns, found.get(trace_id, start_ns))
+        return list(found), list(found.values())
     traces = rows["trace_id"].combine_chunks().dictionary_encode()
     starts = np.full(len(traces.dictionary), 2**63 - 1, np.int64)
     np.minimum.at(starts, traces.indices.to_numpy(), rows["start_ns"].to_numpy())

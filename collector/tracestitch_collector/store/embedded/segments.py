@@ -25,6 +25,7 @@ from tracestitch_collector.store.embedded import (
     terms,
     trace_index,
 )
+from tracestitch_collector.store.embedded.compression import ENCODINGS, codecs
 from tracestitch_collector.store.embedded.layout import Layout, place, settle, unfinished_name
 from tracestitch_collector.store.embedded.manifest import MAX_SERVICES, Segment, Signal
 from tracestitch_collector.store.embedded.order import TIME_COLUMN
@@ -35,17 +36,6 @@ ROW_GROUP_ROWS = 4_096
 MERGED_ROWS = 65_536
 """So many rows are in memory, and sorted, at a time when segments are merged."""
 FIXED = {"spans": frozenset(SPANS.names), "logs": frozenset(LOGS.names)}
-ENCODINGS = {
-    "start_ns": "DELTA_BINARY_PACKED",
-    "time_ns": "DELTA_BINARY_PACKED",
-    "observed_ns": "DELTA_BINARY_PACKED",
-    "duration_ns": "BYTE_STREAM_SPLIT",
-    "trace_id": "PLAIN",
-    "span_id": "PLAIN",
-    "parent_span_id": "PLAIN",
-    "request_index": "BYTE_STREAM_SPLIT",
-}
-"""Columns whose values seldom repeat; all others have dictionaries."""
 
 
 class SegmentWriter:
@@ -67,17 +57,7 @@ class SegmentWriter:
         self._times = _Range()
         self._received = _Range()
         self._path = layout.segments / f"{segment_id:012d}.{signal}.parquet"
-        self._writer = pq.ParquetWriter(
-            layout.files.sink(unfinished_name(self._path)),
-            self._schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[name for name in schema.names if name not in ENCODINGS],
-            column_encoding={name: ENCODINGS[name] for name in schema.names if name in ENCODINGS},
-            write_statistics=["start_ns", "time_ns", "duration_ns", "received_ns", "service_name"],
-            store_schema=False,
-            write_page_checksum=True,
-        )
+        self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -85,11 +65,27 @@ class SegmentWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _opened(self, first: pa.Table) -> pq.ParquetWriter:
+        names = self._schema.names
+        return pq.ParquetWriter(
+            self._layout.files.sink(unfinished_name(self._path)),
+            self._schema,
+            compression=dict(codecs(self._signal, self._schema, first)),
+            use_dictionary=[name for name in names if name not in ENCODINGS],
+            column_encoding={name: ENCODINGS[name] for name in names if name in ENCODINGS},
+            write_statistics=["start_ns", "time_ns", "duration_ns", "received_ns", "service_name"],
+            store_schema=False,
+            write_page_checksum=True,
+        )
 
     def write(self, table: pa.Table) -> None:
         """Appends the rows, sorted. Only one row group at a time is copied."""
         table = dictionaries.encoded(table)
+        if self._writer is None:
+            self._writer = self._opened(table)
         if self._signal == "spans":
             self._rollups.append(rollups.of_spans(table))
         for rows in order.row_groups(table, self._signal, ROW_GROUP_ROWS):
@@ -105,6 +101,8 @@ class SegmentWriter:
 
     def finish(self) -> Segment:
         """Closes the files and makes them durable. They are part of the store once a manifest names them."""
+        if self._writer is None:
+            raise ValueError("a segment without rows: write some before finishing it")
         segment = Segment(
             id=self._id,
             signal=self._signal,

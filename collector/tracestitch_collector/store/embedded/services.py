@@ -251,7 +251,7 @@ def _of_segment(snapshot: Snapshot, segment: Segment, window: Window) -> Iterato
     elif rollup is not None and window.end_ns - window.start_ns > WHOLE_MINUTES_NS:
         yield rollups.clipped(rollup, window.start_ns, window.end_ns)
     else:
-        path = snapshot.layout.segments / segment.file_name
+        path = snapshot.path(segment)
         told = snapshot.row_groups(segment)
         facts = told.facts
         for group in np.flatnonzero((facts["min_ns"] < window.end_ns) & (facts["max_ns"] >= window.start_ns)):

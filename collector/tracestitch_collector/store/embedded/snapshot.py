@@ -37,7 +37,7 @@ class Source:
 
     signal: Signal
     segments: tuple[Segment, ...]
-    folder: Path
+    folder: str
     hot: pa.Table
     file_attributes: frozenset[str]
     """Attribute columns that occur in the files."""
@@ -49,7 +49,7 @@ class Source:
 
     @property
     def files(self) -> list[str]:
-        return [str(self.folder / segment.file_name) for segment in self.segments]
+        return [f"{self.folder}/{segment.file_name}" for segment in self.segments]
 
     @property
     def rows(self) -> int:
@@ -59,6 +59,8 @@ class Source:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     layout: Layout
+    folder: str
+    """Of the segments."""
     manifest: Manifest
     hot: Tables
     damaged: frozenset[str]
@@ -67,14 +69,18 @@ class Snapshot:
 
     footers: Footers
 
+    def path(self, segment: Segment) -> str:
+        """Of the Parquet file. Text, since a question names hundreds of files."""
+        return f"{self.folder}/{segment.file_name}"
+
     def row_groups(self, segment: Segment) -> RowGroups:
-        return self._known.row_groups(self.layout.segments / segment.facts_name, segment)
+        return self._known.row_groups(f"{self.folder}/{segment.facts_name}", segment)
 
     def rollup(self, segment: Segment) -> Rollup | None:
-        return self._known.rollup(self.layout.segments / segment.rollup_name)
+        return self._known.rollup(f"{self.folder}/{segment.rollup_name}")
 
     def index(self, segment: Segment) -> TraceIndex:
-        return self._known.index(self.layout.segments / segment.index_name)
+        return self._known.index(f"{self.folder}/{segment.index_name}")
 
     def segments(self, signal: Signal) -> tuple[Segment, ...]:
         return tuple(
@@ -100,11 +106,11 @@ class Snapshot:
             and segment.max_received_ns > received_after_ns
         )
         table = self.hot.spans if signal == "spans" else self.hot.logs
-        paths = [self.layout.segments / segment.file_name for segment in segments]
+        paths = [self.path(segment) for segment in segments]
         return Source(
             signal=signal,
             segments=segments,
-            folder=self.layout.segments,
+            folder=self.folder,
             hot=table,
             file_attributes=frozenset().union(*map(self._known.attributes, paths)),
             hot_attributes=frozenset(name for name in table.column_names if name.startswith(ATTRIBUTE)),
@@ -115,36 +121,36 @@ class KnownFiles:
     """Attribute columns, trace index and row groups of each segment; files never change, so each is looked into once."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, frozenset[str]] = {}
-        self._indices: dict[Path, TraceIndex] = {}
-        self._row_groups: dict[Path, RowGroups] = {}
-        self._rollups: dict[Path, Rollup | None] = {}
+        self._known: dict[str, frozenset[str]] = {}
+        self._indices: dict[str, TraceIndex] = {}
+        self._row_groups: dict[str, RowGroups] = {}
+        self._rollups: dict[str, Rollup | None] = {}
 
-    def rollup(self, path: Path) -> Rollup | None:
+    def rollup(self, path: str) -> Rollup | None:
         if path not in self._rollups:
-            self._rollups[path] = rollups.read(path)
+            self._rollups[path] = rollups.read(Path(path))
         return self._rollups[path]
 
-    def row_groups(self, path: Path, segment: Segment) -> RowGroups:
+    def row_groups(self, path: str, segment: Segment) -> RowGroups:
         known = self._row_groups.get(path)
         if known is None:
-            known = self._row_groups[path] = RowGroups(path, segment)
+            known = self._row_groups[path] = RowGroups(Path(path), segment)
         return known
 
-    def index(self, path: Path) -> TraceIndex:
+    def index(self, path: str) -> TraceIndex:
         known = self._indices.get(path)
         if known is None:
-            known = self._indices[path] = TraceIndex(path)
+            known = self._indices[path] = TraceIndex(Path(path))
         return known
 
-    def attributes(self, path: Path) -> frozenset[str]:
+    def attributes(self, path: str) -> frozenset[str]:
         known = self._known.get(path)
         if known is None:
             names = pq.read_schema(path).names
             known = self._known[path] = frozenset(name for name in names if name.startswith(ATTRIBUTE))
         return known
 
-    def keep(self, paths: set[Path]) -> None:
+    def keep(self, paths: set[str]) -> None:
         self._known = {path: names for path, names in self._known.items() if path in paths}
         self._indices = {path: index for path, index in self._indices.items() if path in paths}
         self._rollups = {path: rollup for path, rollup in self._rollups.items() if path in paths}
@@ -156,6 +162,7 @@ class Snapshots:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._folder = str(layout.segments)
         self._lock = threading.Lock()
         self._manifest = Manifest()
         self._manifest_mark: tuple[int, int, int] | None = None
@@ -192,6 +199,7 @@ class Snapshots:
             raise _Moved
         return Snapshot(
             layout=self._layout,
+            folder=self._folder,
             manifest=current,
             hot=self._tables(tuple(chosen)),
             damaged=frozenset(self._damaged),
@@ -211,7 +219,7 @@ class Snapshots:
             except BadConfiguration as error:
                 raise Unavailable(str(error)) from error
             self._manifest_mark = mark
-            paths = {self._layout.segments / name for name in self._manifest.files()}
+            paths = {f"{self._folder}/{name}" for name in self._manifest.files()}
             self._known.keep(paths)
             self._footers.keep(paths)
         return self._manifest

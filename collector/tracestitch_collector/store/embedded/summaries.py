@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from tracestitch_collector.store.embedded.snapshot import Snapshot
-from tracestitch_collector.store.embedded.trace import rows_of_traces
+from tracestitch_collector.store.embedded.trace import tables_of_traces
 from tracestitch_collector.store.store import TraceSummary
 
 COLUMNS = (
@@ -24,22 +22,25 @@ COLUMNS = (
 )
 
 
-def of_traces(
-    snapshot: Snapshot, trace_ids: Sequence[bytes], rows: pa.Table | None = None
-) -> tuple[TraceSummary, ...]:
-    """In the order of the ids; from these rows of the traces where they were read already."""
+def of_traces(snapshot: Snapshot, trace_ids: Sequence[bytes]) -> tuple[TraceSummary, ...]:
+    """In the order of the ids."""
     if not trace_ids:
         return ()
-    whole = rows_of_traces(snapshot, "spans", trace_ids, COLUMNS) if rows is None else rows.select(COLUMNS)
     spans: dict[bytes, dict[bytes, dict[str, Any]]] = {trace_id: {} for trace_id in trace_ids}
-    for row in whole.to_pylist():
-        if row["trace_id"] not in spans:
-            continue
+    for row in _rows(snapshot, trace_ids):
         known = spans[row["trace_id"]].setdefault(row["span_id"], row)
         if _is_failed(row) and not _is_failed(known):  # of conflicting spans the failed one counts
             spans[row["trace_id"]][row["span_id"]] = row
-    logs = Counter(rows_of_traces(snapshot, "logs", trace_ids, ("trace_id",))["trace_id"].to_pylist())
+    logs: Counter[bytes] = Counter()
+    for table in tables_of_traces(snapshot, "logs", trace_ids, ("trace_id",)):
+        logs.update(table["trace_id"].to_pylist())
     return tuple(_summary(trace_id, list(spans[trace_id].values()), logs[trace_id]) for trace_id in trace_ids)
+
+
+def _rows(snapshot: Snapshot, trace_ids: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    for table in tables_of_traces(snapshot, "spans", trace_ids, COLUMNS):
+        columns = [table[name].to_pylist() for name in COLUMNS]
+        yield from (dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True))
 
 
 def _summary(trace_id: bytes, spans: list[dict[str, Any]], log_count: int) -> TraceSummary:

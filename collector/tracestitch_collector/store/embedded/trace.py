@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -41,12 +41,16 @@ def read_traces(snapshot: Snapshot, trace_ids: Sequence[str]) -> tuple[Trace, ..
     wanted = list(dict.fromkeys(raw for raw in map(trace_bytes, trace_ids) if raw is not None))
     if not wanted:
         return ()
+    # Meanwhile another reader looks for the log records: few ids without spans are ever asked for.
+    found_logs = snapshot.footers.begin(lambda: tables_of_traces(snapshot, "logs", wanted, alone=True))
     spans: dict[str, list[Span]] = {}
-    for span in spans_of(rows_of_traces(snapshot, "spans", wanted)):
-        spans.setdefault(span.trace_id, []).append(span)
+    for table in tables_of_traces(snapshot, "spans", wanted):
+        for span in spans_of(table):
+            spans.setdefault(span.trace_id, []).append(span)
     logs: dict[str, list[LogRecord]] = {}
-    for record in logs_of(rows_of_traces(snapshot, "logs", wanted)) if spans else ():
-        logs.setdefault(record.trace_id, []).append(record)
+    for table in found_logs():
+        for record in logs_of(table):
+            logs.setdefault(record.trace_id, []).append(record)
     return tuple(
         Trace(
             trace_id=trace_id,
@@ -65,16 +69,45 @@ def _moment(record: LogRecord) -> tuple[int, int]:
 def rows_of_traces(
     snapshot: Snapshot, signal: Signal, trace_ids: Sequence[bytes], columns: Collection[str] | None = None
 ) -> pa.Table:
-    """All rows of these traces, with these columns or all."""
+    """All rows of these traces, with these columns or all, in one table."""
+    found = tables_of_traces(snapshot, signal, trace_ids, columns)
+    schema = plain_schema(table.schema for table in found)
+    return pa.concat_tables([aligned(table, schema) for table in found])
+
+
+def in_one_place(snapshot: Snapshot, signal: Signal, trace_ids: Sequence[bytes]) -> set[bytes]:
+    """Those of the traces that are in one row group of one segment and nowhere else."""
+    hot = snapshot.hot.spans if signal == "spans" else snapshot.hot.logs
+    places: Counter[int] = Counter()
+    hashes = trace_index.hashes(b"".join(trace_ids))
+    for segment in snapshot.segments(signal):
+        snapshot.index(segment).count(hashes, segment.row_groups, places)
+    single = [
+        trace_id for trace_id, hashed in zip(trace_ids, hashes.tolist(), strict=True) if places[hashed] == 1
+    ]
+    if not single or not len(hot):
+        return set(single)
+    in_hot = pc.is_in(pa.array(single, pa.binary(16)), value_set=hot["trace_id"])
+    return {trace_id for trace_id, is_there in zip(single, in_hot.to_pylist(), strict=True) if not is_there}
+
+
+def tables_of_traces(
+    snapshot: Snapshot,
+    signal: Signal,
+    trace_ids: Sequence[bytes],
+    columns: Collection[str] | None = None,
+    *,
+    alone: bool = False,
+) -> list[pa.Table]:
+    """At least one, with or without rows: making one of them takes as long as reading them. Alone, no other reader
+    helps, as within a reader none may wait for others."""
     wanted = pa.array(trace_ids, pa.binary(16))
     hashes = trace_index.hashes(b"".join(trace_ids))
     hot = snapshot.hot.spans if signal == "spans" else snapshot.hot.logs
     if columns is not None:
         hot = hot.select([name for name in hot.column_names if asked(name, columns)])
-    found = [_of_traces(hot, wanted), *_in_segments(snapshot, signal, hashes, wanted, columns)]
-    found = [table for table in found if len(table)] or found[:1]
-    schema = plain_schema(table.schema for table in found)
-    return pa.concat_tables([aligned(table, schema) for table in found])
+    found = [_of_traces(hot, wanted), *_in_segments(snapshot, signal, hashes, wanted, columns, alone)]
+    return [table for table in found if len(table)] or found[:1]
 
 
 def _in_segments(
@@ -83,17 +116,20 @@ def _in_segments(
     hashes: trace_index.Hashes,
     wanted: pa.Array,
     columns: Collection[str] | None,
+    alone: bool,
 ) -> list[pa.Table]:
     places = [
-        (snapshot.layout.segments / segment.file_name, group, snapshot.row_groups(segment))
+        (snapshot.path(segment), group, snapshot.row_groups(segment))
         for segment in snapshot.segments(signal)
         for group in snapshot.index(segment).row_groups(hashes, segment.row_groups)
     ]
 
-    def read(place: tuple[Path, int, RowGroups]) -> pa.Table:
+    def read(place: tuple[str, int, RowGroups]) -> pa.Table:
         path, group, told = place
         return _of_traces(snapshot.footers.read(path, [group], columns, told), wanted)
 
+    if alone:
+        return list(map(read, places))
     if len(places) == 1 and columns is None:  # as a trace mostly is
         return [_of_traces(snapshot.footers.read_whole(*places[0]), wanted)]
     # One by one: only what belongs to the traces is kept.

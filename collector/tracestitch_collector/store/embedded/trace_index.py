@@ -4,6 +4,7 @@ reading it whole. A hash that two traces share costs one row group read for noth
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
@@ -61,17 +62,22 @@ class TraceIndex:
         """The row groups, of so many, that may hold any of the wanted traces, ascending."""
         if not self.is_known:
             return list(range(count))
-        first = self._traces.searchsorted(wanted, "left")
-        inside = first < len(self._traces)
-        if not inside.all():
-            wanted, first = wanted[inside], first[inside]
         found: set[int] = set()
-        for start in first[self._traces[first] == wanted].tolist():
-            at = start
-            while at < len(self._traces) and self._traces[at] == self._traces[start]:
+        firsts = self._traces.searchsorted(wanted, "left").tolist()
+        for at, trace in zip(firsts, wanted.tolist(), strict=True):
+            while at < len(self._traces) and self._traces[at] == trace:
                 found.add(int(self._row_groups[at]))
                 at += 1
         return sorted(found)
+
+    def count(self, wanted: Hashes, row_groups: int, places: Counter[int]) -> None:
+        """Adds of each of the wanted traces in how many row groups it may be."""
+        if not self.is_known:
+            places.update(dict.fromkeys(wanted.tolist(), row_groups + 1))
+            return
+        firsts, ends = (self._traces.searchsorted(wanted, side).tolist() for side in ("left", "right"))
+        for trace, first, end in zip(wanted.tolist(), firsts, ends, strict=True):
+            places[trace] += end - first
 
 
 def _sound_content(path: Path) -> npt.NDArray[np.uint8] | None:

@@ -144,7 +144,7 @@ def steps(
 
 def _read(snapshot: Snapshot, asked: Conditions, columns: set[str], place: Place) -> pa.Table:
     """Columns that only the answer needs are read only where there is one."""
-    path = snapshot.layout.segments / place.segment.file_name
+    path = snapshot.path(place.segment)
     told = snapshot.row_groups(place.segment)
     rows = FileRows(snapshot.footers, path, place.row_groups, told)
     if len(place.row_groups) <= EAGER:
@@ -160,5 +160,7 @@ def _meeting(table: pa.Table, asked: Conditions, columns: set[str]) -> pa.Table:
 
 
 def _plain(table: pa.Table, mask: Mask) -> pa.Table:
-    found = table.select(sorted(table.column_names)).filter(pa.array(mask))
+    found = table.select(sorted(table.column_names)).take(pa.array(np.flatnonzero(mask)))
+    if not any(pa.types.is_dictionary(kind) for kind in found.schema.types):
+        return found
     return aligned(found, plain_schema([found.schema]))
