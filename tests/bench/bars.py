@@ -176,4 +176,8 @@ def write_block(name: str, content: str, page: Path = PAGE) -> None:
 
 def machine() -> str:
     """What a figure depends on, in one line."""
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    cores, (load, _, _) = os.cpu_count() or 1, os.getloadavg()
+    shared = f", shared with other work (load average {load:.0f})" if load > 4 * cores else ""
+    return (
+        f"{cores} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}{shared}"
+    )
