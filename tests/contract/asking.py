@@ -129,6 +129,12 @@ class AskingContract(StoreHome):
         self.write(store, batch([_root("1" * 32, 0), _root("2" * 32, 1)]))
         assert store.search(TraceQuery(window=ALWAYS, limit=2)).next_cursor == ""
 
+    def test_a_limit_beyond_any_page_is_no_error(self, store: Store) -> None:
+        self.write(store, batch([_root("1" * 32, 0), _root("2" * 32, 1)], [log()]))
+        assert len(store.search(TraceQuery(window=ALWAYS, limit=100_000)).traces) == 2
+        assert len(store.search(TraceQuery(window=ALWAYS, limit=100_000, order="slowest")).traces) == 2
+        assert len(store.search_logs(LogQuery(window=ALWAYS, limit=100_000)).records) == 1
+
     def test_a_cursor_that_is_none_of_ours_finds_from_the_start(self, store: Store) -> None:
         self.write(store, batch([_root("1" * 32, 0)], [log()]))
         assert len(store.search(TraceQuery(window=ALWAYS, cursor="' OR 1=1")).traces) == 1

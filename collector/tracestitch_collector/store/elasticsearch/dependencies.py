@@ -87,7 +87,12 @@ def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Iterator
     kinds: Query = {"terms": {KIND: [*CALL_KINDS, *REQUEST_KINDS]}}
     query = all_of(*within(window, TIME), {"terms": {TRACE_ID: trace_ids}}, kinds)
     answer = searcher.every(
-        searcher.spans, query, [by(TIME, "asc")], MAX_SPANS, _source=False, docvalue_fields=list(FIELDS)
+        searcher.spans,
+        query,
+        [by(TIME, "asc")],
+        MAX_SPANS,
+        stored_fields="_none_",
+        docvalue_fields=list(FIELDS),
     )
     for hit in answer.hits:
         yield _call(hit["fields"])

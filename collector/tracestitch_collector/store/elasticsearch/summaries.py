@@ -32,28 +32,51 @@ from tracestitch_collector.store.store import TraceSummary
 Hit = Mapping[str, Any]
 
 MAX_SERVICES = 200
-DISTINCT = {"cardinality": {"field": SPAN_ID, "precision_threshold": 40_000}}
-"""Exact up to that many: the same span may have arrived more than once."""
+IDS_PER_QUESTION = 1000
+EXACT_UP_TO = 3_000
+"""Spans of a trace whose distinct ids are counted by default."""
 
 
+def distinct(most: int) -> dict[str, Any]:
+    """The same span may have arrived more than once. Exact up to so many, of which each bucket needs memory."""
+    return {"cardinality": {"field": SPAN_ID, "precision_threshold": most}}
+
+
+DISTINCT = distinct(40_000)
 COUNTS: dict[str, Any] = {
+    "spans": distinct(EXACT_UP_TO),
+    "errors": {"filter": term(STATUS, "Error")},
+    "services": {"terms": {"field": SERVICE, "size": MAX_SERVICES}},
+}
+COUNTS_OF_COPIES: dict[str, Any] = {
     "spans": DISTINCT,
     "errors": {"filter": term(STATUS, "Error"), "aggs": {"spans": DISTINCT}},
     "services": {"terms": {"field": SERVICE, "size": MAX_SERVICES}, "aggs": {"spans": DISTINCT}},
 }
+"""Where spans arrived more than once, errors and services are to be counted by distinct spans too."""
 
 
 def summarise(searcher: Searcher, trace_ids: Sequence[str]) -> tuple[dict[str, TraceSummary], str]:
     """By trace id; and why it is not all, if so."""
-    if not trace_ids:
-        return {}, ""
+    found: dict[str, TraceSummary] = {}
+    partial = ""
+    for first in range(0, len(trace_ids), IDS_PER_QUESTION):
+        more, incomplete = _summarised(searcher, trace_ids[first : first + IDS_PER_QUESTION])
+        found |= more
+        partial = partial or incomplete
+    return found, partial
+
+
+def _summarised(searcher: Searcher, trace_ids: Sequence[str]) -> tuple[dict[str, TraceSummary], str]:
     answers = searcher.many(_questions(searcher, list(trace_ids)))
     counts, logs, firsts, lasts, roots = answers
+    doubled = [bucket["key"] for bucket in _buckets(counts) if _may_be_doubled(bucket)]
+    exact = {bucket["key"]: bucket for bucket in _counted_exactly(searcher, doubled)}
     log_counts = {bucket["key"]: bucket["doc_count"] for bucket in _buckets(logs)}
     first, last, root = (_by_trace(answer) for answer in (firsts, lasts, roots))
     found = {
         bucket["key"]: _summary(
-            bucket,
+            exact.get(bucket["key"], bucket),
             log_counts.get(bucket["key"], 0),
             first[bucket["key"]],
             last[bucket["key"]],
@@ -63,6 +86,23 @@ def summarise(searcher: Searcher, trace_ids: Sequence[str]) -> tuple[dict[str, T
         if bucket["key"] in first and bucket["key"] in last
     }
     return found, next((answer.partial for answer in answers if answer.partial), "")
+
+
+def _may_be_doubled(bucket: Hit) -> bool:
+    count: int = bucket["doc_count"]
+    return count > EXACT_UP_TO or bucket["spans"]["value"] != count
+
+
+def _counted_exactly(searcher: Searcher, trace_ids: list[str]) -> Sequence[Hit]:
+    if not trace_ids:
+        return ()
+    by_trace = {"terms": {"field": TRACE_ID, "size": len(trace_ids)}}
+    answer = searcher.search(
+        searcher.spans,
+        all_of({"terms": {TRACE_ID: trace_ids}}),
+        aggs={"traces": {**by_trace, "aggs": COUNTS_OF_COPIES}},
+    )
+    return _buckets(answer)
 
 
 def _questions(searcher: Searcher, trace_ids: list[str]) -> list[Question]:
@@ -105,7 +145,7 @@ def _by_trace(answer: Answer) -> dict[str, Hit]:
 def _summary(bucket: Hit, log_count: int, first: Hit, last: Hit, root: Hit | None) -> TraceSummary:
     named = (root or first)["_source"]
     start_ns = first["sort"][0]
-    services = {each["key"]: each["spans"]["value"] for each in bucket["services"]["buckets"]}
+    services = {each["key"]: _count(each) for each in bucket["services"]["buckets"]}
     return TraceSummary(
         trace_id=bucket["key"],
         root_service=named.get("resource", {}).get("attributes", {}).get("service.name", ""),
@@ -113,12 +153,18 @@ def _summary(bucket: Hit, log_count: int, first: Hit, last: Hit, root: Hit | Non
         start_ns=start_ns,
         duration_ns=last["sort"][0] - start_ns,
         span_count=bucket["spans"]["value"],
-        error_count=bucket["errors"]["spans"]["value"],
+        error_count=_count(bucket["errors"]),
         log_count=log_count,
         services=dict(sorted(services.items(), key=lambda item: (-item[1], item[0]))),
         has_root=root is not None,
         root_duration_ns=named.get(DURATION, 0) if root is not None else 0,
     )
+
+
+def _count(bucket: Hit) -> int:
+    """Of distinct spans, where these were asked for."""
+    found: int = bucket["spans"]["value"] if "spans" in bucket else bucket["doc_count"]
+    return found
 
 
 def _buckets(answer: Answer) -> Sequence[Hit]:

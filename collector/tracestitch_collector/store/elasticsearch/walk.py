@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracestitch_collector.store.elasticsearch.fields import TRACE_ID
-from tracestitch_collector.store.elasticsearch.searching import Query, Searcher, all_of
+from tracestitch_collector.store.elasticsearch.searching import PAGE, Query, Searcher, all_of
 
 MAX_STEPS = 50
+MAX_MET = 50_000
+"""Traces that one query may leave out; Elasticsearch takes 65,536 (index.max_terms_count)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +43,9 @@ def walk(searcher: Searcher, query: Query, order: Mapping[str, Any], size: int) 
         answer = searcher.search(
             searcher.spans,
             all_of(query, none_of=known),
-            size=size,
+            size=min(size, PAGE),
             sort=[order],
-            _source=False,
+            stored_fields="_none_",
             docvalue_fields=[TRACE_ID],
         )
         fresh = tuple(dict.fromkeys(trace_id(hit) for hit in answer.hits))
@@ -51,12 +53,14 @@ def walk(searcher: Searcher, query: Query, order: Mapping[str, Any], size: int) 
         step = Step(
             fresh=fresh,
             reached=answer.hits[-1]["sort"][0] if answer.hits else None,
-            is_whole=len(answer.hits) < size and not answer.partial,
+            is_whole=len(answer.hits) < min(size, PAGE) and not answer.partial,
             partial=answer.partial,
         )
         yield step
         if step.is_last:
             return
+        if len(met) > MAX_MET:
+            break
     yield Step(
         fresh=(),
         reached=None,
