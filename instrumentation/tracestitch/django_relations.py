@@ -104,14 +104,18 @@ def _marking_forward(original: Any) -> Callable[..., Any]:
 
 def _loading_generic(original: Any) -> Callable[..., Any]:
     def fetch(self: Any, instance: Any, *args: Any, **kwargs: Any) -> Any:
-        if instance is None:
+        token = None
+        with _MARKING:
+            if instance is not None:
+                name = getattr(self, "field", self).name
+                token = _LOADING.set((f"{instance._meta.label}.{name}", "prefetch_related"))
+        if token is None:
             return original(self, instance, *args, **kwargs)
-        name = getattr(self, "field", self).name
-        token = _LOADING.set((f"{instance._meta.label}.{name}", "prefetch_related"))
         try:
             return original(self, instance, *args, **kwargs)
         finally:
-            _LOADING.reset(token)
+            with _MARKING:
+                _LOADING.reset(token)
 
     return fetch
 
@@ -120,14 +124,18 @@ def _loading_deferred(original: Any) -> Callable[..., Any]:
     """Django reads a deferred field by refreshing the one field that the object lacks."""
 
     def refresh_from_db(self: Any, *args: Any, **kwargs: Any) -> Any:
-        fields = kwargs.get("fields")
-        if not fields or len(fields) != 1 or fields[0] in self.__dict__:
+        token = None
+        with _MARKING:
+            fields = kwargs.get("fields")
+            if fields and len(fields) == 1 and fields[0] not in self.__dict__:
+                token = _LOADING.set((f"{self._meta.label}.{fields[0]}", "only"))
+        if token is None:
             return original(self, *args, **kwargs)
-        token = _LOADING.set((f"{self._meta.label}.{fields[0]}", "only"))
         try:
             return original(self, *args, **kwargs)
         finally:
-            _LOADING.reset(token)
+            with _MARKING:
+                _LOADING.reset(token)
 
     return refresh_from_db
 

@@ -77,12 +77,13 @@ class Profiler:
             recording.span.set_attribute(ATTRIBUTE, written(recording, self._interval_s))
 
     def _watch(self) -> None:
-        process = self._process
-        while self._process == process and os.getpid() == process:
-            _sleep(self._interval_s)
-            if self._running:
-                with _PROFILING:
-                    self._sample(sys._current_frames())
+        with _PROFILING:  # what fails here ends it: a thread may not end with an exception
+            process = self._process
+            while self._process == process and os.getpid() == process:
+                _sleep(self._interval_s)
+                if self._running:
+                    with _PROFILING:
+                        self._sample(sys._current_frames())
 
     def _sample(self, frames: dict[int, FrameType]) -> None:
         for thread, recordings in list(self._running.items()):

@@ -202,6 +202,9 @@ def main():
             may = list(rounds.exercise.PARTS) if at_start else passing[site]
             # What is raised once is met by whoever comes first.
             parts = chance.sample(may, min(len(may), 1 if once and not at_start else MOST_PARTS))
+            parts.sort(
+                key=list(rounds.exercise.PARTS).index
+            )  # the worker changes what the root logger lets through
             round_ = play(site, error, once, parts)
             counts["run"] += 1
             fired = round_.get("found", [None, 1])[1]
