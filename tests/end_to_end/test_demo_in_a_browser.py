@@ -94,6 +94,7 @@ def test_the_pages_of_the_demo_name_no_path_of_the_environment_that_it_is_instal
 def test_elasticsearch_alone_answers_every_page_with_the_same_traces_and_findings(
     demo: Demo, elasticsearch_url: str, tmp_path: Path
 ) -> None:
+    eventually(lambda: len({each["check"] for each in demo.collector.findings()}) >= 8, 240)
     now_ns, settings = time.time_ns(), fresh_settings(elasticsearch_url, tmp_path / "there")
     both_stores.in_both(demo.data, tmp_path / "here", settings, now_ns)
     here = EmbeddedStore(tmp_path / "here", write=False)

@@ -50,7 +50,7 @@ def found_by_the_checks(store: Store, now_ns: int) -> set[tuple[Any, ...]]:
     """Each finding by what a reader sees of it; all traces are looked at in one go."""
     window = Window(start_ns=now_ns - LOOKBACK_NS, end_ns=now_ns)
     inventories = store.inventories(Window(start_ns=now_ns - INVENTORY_LOOKBACK_NS, end_ns=now_ns))
-    sampler = Sampler(limits=Limits(per_operation=100_000, budget_s=600.0))
+    sampler = Sampler(limits=Limits(budget_s=600.0))
     end = time.monotonic() + 120
     sampler.refresh(store, window, now_ns)
     while sampler.waiting and time.monotonic() < end:

@@ -18,6 +18,8 @@ Sort = Sequence[Mapping[str, Any]]
 
 PAGE = 10_000
 """The most that one search may return (index.max_result_window)."""
+FIRST_PAGE = 1_000
+"""Of what is wanted whole: Elasticsearch makes room for as many as it is asked for."""
 
 
 NO_SHARD = 503
@@ -110,13 +112,16 @@ class Searcher:
         """The same of several, in one round trip as long as each fits into a page."""
         questions = [
             Question(
-                index=index, query=query, size=PAGE, body={"sort": sort, "track_total_hits": True, **body}
+                index=index,
+                query=query,
+                size=FIRST_PAGE,
+                body={"sort": sort, "track_total_hits": True, **body},
             )
             for index in indices
         ]
         return [
             first
-            if first.total <= PAGE or first.partial
+            if first.total <= FIRST_PAGE or first.partial
             else self._rest(index, query, sort, cap, first, body)
             for index, first in zip(indices, self.many(questions), strict=True)
         ]

@@ -39,7 +39,8 @@ EXACT_UP_TO = 3_000
 
 def distinct(most: int) -> dict[str, Any]:
     """The same span may have arrived more than once. Exact up to so many, of which each bucket needs memory."""
-    return {"cardinality": {"field": SPAN_ID, "precision_threshold": most}}
+    # Hashed one by one: a set over all the ordinals of an index for each bucket costs far more than the few spans.
+    return {"cardinality": {"field": SPAN_ID, "precision_threshold": most, "execution_hint": "direct"}}
 
 
 DISTINCT = distinct(40_000)
@@ -96,7 +97,7 @@ def _may_be_doubled(bucket: Hit) -> bool:
 def _counted_exactly(searcher: Searcher, trace_ids: list[str]) -> Sequence[Hit]:
     if not trace_ids:
         return ()
-    by_trace = {"terms": {"field": TRACE_ID, "size": len(trace_ids)}}
+    by_trace = _each_of(trace_ids)
     answer = searcher.search(
         searcher.spans,
         all_of({"terms": {TRACE_ID: trace_ids}}),
@@ -107,7 +108,7 @@ def _counted_exactly(searcher: Searcher, trace_ids: list[str]) -> Sequence[Hit]:
 
 def _questions(searcher: Searcher, trace_ids: list[str]) -> list[Question]:
     ids = {"terms": {TRACE_ID: trace_ids}}
-    by_trace = {"terms": {"field": TRACE_ID, "size": len(trace_ids)}}
+    by_trace = _each_of(trace_ids)
 
     def one_of_each(order: dict[str, Any], *none_of: Query) -> Question:
         return Question(
@@ -136,6 +137,11 @@ def _questions(searcher: Searcher, trace_ids: list[str]) -> list[Question]:
         one_of_each(by(END, "desc")),
         one_of_each(by(TIME, "asc"), exists(PARENT)),
     ]
+
+
+def _each_of(trace_ids: list[str]) -> dict[str, Any]:
+    """Without ordinals of every trace of an index: these are few."""
+    return {"terms": {"field": TRACE_ID, "size": len(trace_ids), "execution_hint": "map"}}
 
 
 def _by_trace(answer: Answer) -> dict[str, Hit]:
