@@ -62,7 +62,7 @@ def test_whichever_process_is_killed_both_stores_agree_with_the_ledger(
     stores = ("--store", "elasticsearch", "--also", "embedded", "--elasticsearch-url", elasticsearch_url)
     server = start(data, stores, haste)
     try:
-        with Sender(lambda: server.otlp_http, ledger, pause_s=0.02):
+        with Sender(lambda: server.otlp_http, ledger, pause_s=0.02, seed=time.time_ns()):
             for number in range(KILLS):
                 time.sleep(source.uniform(0.2, 1.5))
                 name = PROCESSES[number % 3]
@@ -105,7 +105,7 @@ def test_a_second_store_that_is_away_holds_nothing_up_and_is_filled_by_the_comma
     data, ledger, url = tmp_path / "data", Ledger(), own_elasticsearch.url
     stores = ("--also", "elasticsearch", "--elasticsearch-url", url, "--max-log-size", "400KB")
     with serving(data, *stores, environment=haste) as server:
-        with Sender(lambda: server.otlp_http, ledger, pause_s=0.01):
+        with Sender(lambda: server.otlp_http, ledger, pause_s=0.01, seed=time.time_ns()):
             eventually(lambda: len(ledger.acknowledged) > 20)
             own_elasticsearch.signal(signal.SIGSTOP)
             try:
