@@ -99,8 +99,7 @@ def search(call: Call) -> Any:
         limit=_limit(call),
     )
     found = [ids] if ids else [summary.trace_id for summary in call.store.search(query).traces]
-    traces = (call.store.trace(trace_id) for trace_id in found)
-    return _listed([trace_form(trace) for trace in traces if trace is not None])
+    return _listed([trace_form(trace) for trace in call.store.traces(found)])
 
 
 def trace(call: Call) -> Any:
