@@ -5,7 +5,7 @@ times by replacing bytes, so that the generator costs next to nothing beside wha
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,12 @@ class Template:
 class Requests:
     """An endless supply of requests of 512 spans that all differ."""
 
-    def __init__(self, seed: int = 1, templates: int = 8) -> None:
+    def __init__(
+        self, seed: int = 1, templates: int = 8, resource: Mapping[str, AttributeValue] | None = None
+    ) -> None:
+        """`resource`: attributes that all resources have beside their own."""
         self._random = random.Random(seed)
+        self._resource = dict(resource or {})
         self._templates = [self._template(number) for number in range(templates)]
         self._next = 0
 
@@ -69,6 +73,7 @@ class Requests:
             "telemetry.sdk.name": "opentelemetry",
             "telemetry.sdk.language": "python",
             "telemetry.sdk.version": "1.45.2",
+            **self._resource,
         }
         body = trace_request(*spans, resource=resource, scope="tracestitch.django").SerializeToString()
         return Template(body, tuple(_places(body)))

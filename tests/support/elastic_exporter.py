@@ -35,6 +35,7 @@ COMPONENTS = (
     ),
     ("processors", "go.opentelemetry.io/collector/processor/batchprocessor", VERSION),
     ("receivers", "go.opentelemetry.io/collector/receiver/otlpreceiver", VERSION),
+    ("providers", "go.opentelemetry.io/collector/confmap/provider/envprovider", STABLE_VERSION),
     ("providers", "go.opentelemetry.io/collector/confmap/provider/fileprovider", STABLE_VERSION),
 )
 MODULES = (
@@ -104,10 +105,11 @@ def build() -> str:
 
 
 def _builder_configuration() -> str:
-    parts = ["dist: {name: otelcol, module: tracestitch.example/otelcol, output_path: ./build}"]
-    for kind, module, version in COMPONENTS:
-        parts += [f"{kind}:", f"  - gomod: {module} v{version}"]
-    return "\n".join(parts) + "\n"
+    lines = ["dist: {name: otelcol, module: tracestitch.example/otelcol, output_path: ./build}"]
+    for kind in dict.fromkeys(kind for kind, _, _ in COMPONENTS):
+        lines.append(f"{kind}:")
+        lines += [f"  - gomod: {module} v{version}" for of, module, version in COMPONENTS if of == kind]
+    return "\n".join(lines) + "\n"
 
 
 def _take_over_sums(go: str, folder: Path) -> None:
