@@ -6,11 +6,12 @@ import itertools
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.telemetry import findings_table, log, logs_table, span, spans_table
-from tracestitch_collector.store.embedded import hot
+from tracestitch_collector.store.embedded import hot, tail
 from tracestitch_collector.store.embedded.hot import HotName, Tables, chain
 from tracestitch_collector.store.embedded.layout import Layout, original_name, stored_name
 
@@ -90,3 +91,17 @@ def test_different_columns_are_stored_under_names_that_differ_in_more_than_case(
 
 def _ascii_lower(text: str) -> str:
     return "".join(letter.lower() if letter.isascii() else letter for letter in text)
+
+
+def test_large_batches_are_not_merged_and_small_ones_behind_them_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "MERGED_ROWS", 20)
+    layout = Layout(tmp_path)
+    layout.hot.mkdir()
+    growing = tail.Tail(layout, run=1)
+    large, small = tables(*"abcdefghijk"), tables("d")  # a span and a log record for each name
+    for each in [*[large] * hot.FAN_IN, *[small] * hot.FAN_IN]:
+        growing.append(each)
+    files = chain(hot.listed(layout.hot), run=1, covered=0)
+    assert files == [HotName(1, n, n) for n in range(1, 9)] + [HotName(1, 9, 16)]

@@ -17,12 +17,16 @@ from tracestitch_collector.store.embedded.layout import Layout, remove
 
 logger = logging.getLogger(__name__)
 
+MERGED_ROWS = 32_768
+"""Files that would become larger stay as they are: few of them are a segment, and soon."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Hot:
     name: HotName
     level: int
     """0 for a batch, one more for each merge."""
+    rows: int
 
 
 class Tail:
@@ -47,11 +51,16 @@ class Tail:
         name = HotName(self._run, number, number)
         hot.write(self._layout, name, tables)
         self._batches = number
-        self._growing.append(_Hot(name, 0))
+        self._growing.append(_Hot(name, 0, _rows(tables)))
         # A full disk, or a damaged file: the batch itself is in place, merging can wait.
         with suppress(OSError, pa.ArrowException, TracestitchError):
-            while len(self._growing) >= FAN_IN and self._growing[-FAN_IN].level == self._growing[-1].level:
+            while self._should_merge():
                 self._merge_last()
+
+    def _should_merge(self) -> bool:
+        last = self._growing[-FAN_IN:]
+        is_full = len(last) == FAN_IN and last[0].level == last[-1].level
+        return is_full and sum(item.rows for item in last) <= MERGED_ROWS
 
     def _merge_last(self) -> None:
         parts = self._growing[-FAN_IN:]
@@ -63,7 +72,7 @@ class Tail:
             # It may be there all the same, and must not overlap with what is merged in its stead.
             remove(self._layout.files, self._layout.hot / name.file_name)
             raise
-        self._growing[-FAN_IN:] = [_Hot(name, parts[0].level + 1)]
+        self._growing[-FAN_IN:] = [_Hot(name, parts[0].level + 1, _rows(tables))]
         for part in parts:
             remove(self._layout.files, self._layout.hot / part.name.file_name)
 
@@ -107,3 +116,7 @@ class Tail:
         names, self._frozen = self._frozen, ()
         for name in names:
             remove(self._layout.files, self._layout.hot / name.file_name)
+
+
+def _rows(tables: Tables) -> int:
+    return len(tables.spans) + len(tables.logs) + len(tables.findings)
