@@ -20,7 +20,7 @@ from tracestitch_collector.store.store import TracePage, TraceQuery, TraceSummar
 
 CANDIDATES = 200
 """Traces that are looked at whole to find the slowest or the largest."""
-SPANS_PER_TRACE = 8
+SPANS_PER_TRACE = 16
 """So many spans are asked for, for each trace that is wanted."""
 
 
