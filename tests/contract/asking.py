@@ -171,6 +171,15 @@ class AskingContract(StoreHome):
         assert hurried.partial or hurried.records == whole.records
         assert all(record in whole.records for record in hurried.records)
 
+    def test_lists_past_their_deadline_hold_what_was_counted_until_then(
+        self, filled: Store, reader: Store
+    ) -> None:
+        for ask in (reader.services, reader.operations, reader.dependencies):
+            whole, hurried = ask(ALWAYS), ask(ALWAYS, deadline_s=0)
+            assert whole
+            assert whole.partial == ""
+            assert hurried.partial or hurried == whole
+
     def test_values_complete_what_somebody_types(self, filled: Store, reader: Store) -> None:
         assert reader.values(ALWAYS, "http.route") == ("/checkout", "/stock/<sku>")
         assert reader.values(ALWAYS, "http.route", prefix="/st") == ("/stock/<sku>",)

@@ -16,6 +16,7 @@ from tracestitch_collector.store.store import (
     Bucket,
     Dependency,
     Inventory,
+    Listed,
     LogPage,
     LogQuery,
     Offsets,
@@ -135,10 +136,10 @@ class MemoryStore:
         found = {str(span.attributes[key]) for span in spans if key in span.attributes}
         return tuple(sorted(text for text in found if text.startswith(prefix))[:limit])
 
-    def services(self, window: Window) -> tuple[ServiceSummary, ...]:
+    def services(self, window: Window, *, deadline_s: float = 10.0) -> Listed[ServiceSummary]:
         self._answer()
         names = sorted({span.service for span in self._within(window)})
-        return tuple(self._service(name, window) for name in names)
+        return Listed.of(self._service(name, window) for name in names)
 
     def _service(self, name: str, window: Window) -> ServiceSummary:
         spans = [span for span in self._within(window) if span.service == name]
@@ -165,14 +166,16 @@ class MemoryStore:
             ),
         )
 
-    def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
+    def operations(
+        self, window: Window, service: str = "", *, deadline_s: float = 10.0
+    ) -> Listed[OperationSummary]:
         self._answer()
         groups: dict[tuple[str, str, str], list[Span]] = {}
         for span in self._within(window):
             if span.kind in REQUESTS and service in ("", span.service):
                 groups.setdefault((span.service, span.name, span.kind), []).append(span)
         found = [_operation(key, spans) for key, spans in groups.items()]
-        return tuple(sorted(found, key=lambda operation: (-operation.total_ns, operation.operation)))
+        return Listed.of(sorted(found, key=lambda operation: (-operation.total_ns, operation.operation)))
 
     def history(
         self, window: Window, service: str, operation: str = "", *, parts: int = 30
@@ -194,7 +197,7 @@ class MemoryStore:
             )
         return tuple(found)
 
-    def dependencies(self, window: Window) -> tuple[Dependency, ...]:
+    def dependencies(self, window: Window, *, deadline_s: float = 10.0) -> Listed[Dependency]:
         self._answer()
         by_id = {(span.trace_id, span.span_id): span for span in self.spans}
         tally: dict[tuple[str, str], list[int]] = {}
@@ -204,7 +207,7 @@ class MemoryStore:
                 calls = tally.setdefault((parent.service, span.service), [0, 0])
                 calls[0] += 1
                 calls[1] += span.is_error
-        return tuple(
+        return Listed.of(
             Dependency(caller=caller, callee=callee, calls=calls, errors=errors)
             for (caller, callee), (calls, errors) in sorted(tally.items())
         )

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.model import AttributeValue, LogRecord, Trace
+
+Item = TypeVar("Item")
 
 Offsets: TypeAlias = Mapping[str, int]
 """How far each write-ahead log (by its folder's name) is covered: the position after the last covered record."""
@@ -203,6 +205,27 @@ class Part:
     """0 when there was no request."""
 
 
+MAX_LISTED = 10_000
+
+
+class Listed(tuple[Item, ...]):
+    """Answers in order, at most `MAX_LISTED` of them."""
+
+    partial: str = ""
+    """What is missing, where something is."""
+
+    @classmethod
+    def of(cls, items: Iterable[Item], partial: str = "") -> Self:
+        whole = tuple(items)
+        found = cls(whole[:MAX_LISTED])
+        if len(whole) > MAX_LISTED:
+            partial = (
+                partial or f"only the first {MAX_LISTED:,} of {len(whole):,} are listed; choose a service"
+            )
+        found.partial = partial
+        return found
+
+
 SHORTEST_PART_NS = 60_000_000_000
 
 
@@ -320,12 +343,15 @@ class Store(Protocol):
         that are lists, none. A resource's attribute counts where no span has one of that key."""
         ...
 
-    def services(self, window: Window) -> tuple[ServiceSummary, ...]:
-        """By name. Of a window longer than a quarter of an hour these, the operations and the dependencies may count
+    def services(self, window: Window, *, deadline_s: float = 10.0) -> Listed[ServiceSummary]:
+        """By name. After so many seconds these, the operations and the dependencies tell of what was counted until
+        then, and say so in `partial`. Of a window longer than a quarter of an hour these, the operations and the dependencies may count
         the whole minutes at its edges; percentiles are within 5 %."""
         ...
 
-    def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
+    def operations(
+        self, window: Window, service: str = "", *, deadline_s: float = 10.0
+    ) -> Listed[OperationSummary]:
         """SERVER and CONSUMER operations of one service or of all, by total time, largest first."""
         ...
 
@@ -336,7 +362,7 @@ class Store(Protocol):
         as `part_starts` has it. A request may count where its whole minute begins."""
         ...
 
-    def dependencies(self, window: Window) -> tuple[Dependency, ...]:
+    def dependencies(self, window: Window, *, deadline_s: float = 10.0) -> Listed[Dependency]:
         """By caller, callee."""
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +19,17 @@ from tracestitch_collector.store.elasticsearch.fields import (
     TIME,
     TRACE_ID,
 )
-from tracestitch_collector.store.elasticsearch.searching import Query, Searcher, all_of, by, exists, within
+from tracestitch_collector.store.elasticsearch.searching import (
+    Answer,
+    Query,
+    Searcher,
+    all_of,
+    by,
+    exists,
+    within,
+)
 from tracestitch_collector.store.elasticsearch.walk import walk
-from tracestitch_collector.store.store import Dependency, Window
+from tracestitch_collector.store.store import Dependency, Listed, Window
 
 MAX_TRACES = 1000
 SPANS_PER_STEP = 4000
@@ -40,11 +49,15 @@ class Call:
     failed: bool
 
 
-def read_dependencies(searcher: Searcher, window: Window) -> tuple[Dependency, ...]:
+def read_dependencies(searcher: Searcher, window: Window) -> Listed[Dependency]:
     """From the newest traces in the window."""
     if window.end_ns <= window.start_ns:
-        return ()
-    return paired(_calls(searcher, window, _newest_traces(searcher, window)))
+        return Listed()
+    end_s = time.monotonic() + searcher.settings.deadline_s
+    trace_ids, partial = _newest_traces(searcher, window, end_s)
+    calls = _calls(searcher, window, trace_ids)
+    partial = partial or calls.partial
+    return Listed.of(paired(_call(hit["fields"]) for hit in calls.hits), partial)
 
 
 def paired(calls: Iterator[Call]) -> tuple[Dependency, ...]:
@@ -70,23 +83,26 @@ def paired(calls: Iterator[Call]) -> tuple[Dependency, ...]:
     )
 
 
-def _newest_traces(searcher: Searcher, window: Window) -> list[str]:
+def _newest_traces(searcher: Searcher, window: Window, end_s: float) -> tuple[list[str], str]:
+    """As many as are looked at and as time allows, and what is said where there are more."""
     called: Query = {"terms": {KIND: list(REQUEST_KINDS)}}
     query = all_of(*within(window, TIME), called, exists(PARENT))
     ids: list[str] = []
     for step in walk(searcher, query, by(TIME, "desc"), SPANS_PER_STEP):
         ids += step.fresh
-        if len(ids) >= MAX_TRACES:
-            break
-    return ids[:MAX_TRACES]
+        if step.is_last and len(ids) <= MAX_TRACES:
+            return ids, step.partial
+        if len(ids) > MAX_TRACES or time.monotonic() >= end_s:
+            return ids[:MAX_TRACES], "only the newest traces were looked at; choose a shorter time range"
+    return ids, ""
 
 
-def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Iterator[Call]:
+def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Answer:
     if not trace_ids:
-        return
+        return Answer(hits=(), total=0)
     kinds: Query = {"terms": {KIND: [*CALL_KINDS, *REQUEST_KINDS]}}
     query = all_of(*within(window, TIME), {"terms": {TRACE_ID: trace_ids}}, kinds)
-    answer = searcher.every(
+    return searcher.every(
         searcher.spans,
         query,
         [by(TIME, "asc")],
@@ -94,8 +110,6 @@ def _calls(searcher: Searcher, window: Window, trace_ids: list[str]) -> Iterator
         stored_fields="_none_",
         docvalue_fields=list(FIELDS),
     )
-    for hit in answer.hits:
-        yield _call(hit["fields"])
 
 
 def _call(fields: Mapping[str, Any]) -> Call:

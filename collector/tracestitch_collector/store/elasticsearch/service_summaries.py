@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +16,11 @@ from tracestitch_collector.store.elasticsearch.fields import (
     STATUS,
     TIME,
 )
-from tracestitch_collector.store.elasticsearch.searching import Searcher, all_of, by, term, within
+from tracestitch_collector.store.elasticsearch.searching import Answer, Searcher, all_of, by, term, within
 from tracestitch_collector.store.store import (
+    MAX_LISTED,
     Bucket,
+    Listed,
     OperationSummary,
     Part,
     ServiceSummary,
@@ -35,9 +38,9 @@ ERRORS = {"filter": term(STATUS, "Error")}
 DURATIONS = {"percentiles": {"field": DURATION, "percents": PERCENTS, "tdigest": {"compression": 200}}}
 
 
-def read_services(searcher: Searcher, window: Window) -> tuple[ServiceSummary, ...]:
+def read_services(searcher: Searcher, window: Window) -> Listed[ServiceSummary]:
     if window.end_ns <= window.start_ns:
-        return ()
+        return Listed()
     starts = [
         window.start_ns + (window.end_ns - window.start_ns) * part // PARTS for part in range(PARTS + 1)
     ]
@@ -61,7 +64,12 @@ def read_services(searcher: Searcher, window: Window) -> tuple[ServiceSummary, .
         },
     )
     buckets = answer.aggregations.get("services", {}).get("buckets", ())
-    return tuple(sorted((_service(each, starts) for each in buckets), key=lambda each: each.service))
+    partial = answer.partial
+    if len(buckets) == MAX_SERVICES:
+        partial = partial or f"only the first {MAX_SERVICES:,} services are listed"
+    return Listed.of(
+        sorted((_service(each, starts) for each in buckets), key=lambda each: each.service), partial
+    )
 
 
 def _parts(starts: Sequence[int]) -> list[dict[str, Any]]:
@@ -94,14 +102,23 @@ def _percentiles(bucket: Mapping[str, Any]) -> tuple[int, int, int]:
     return p50, p95, p99
 
 
-def read_operations(searcher: Searcher, window: Window, service: str) -> tuple[OperationSummary, ...]:
+def read_operations(searcher: Searcher, window: Window, service: str) -> Listed[OperationSummary]:
     if window.end_ns <= window.start_ns:
-        return ()
-    found = [_operation(bucket) for bucket in _operations(searcher, window, service)]
-    return tuple(sorted(found, key=lambda each: (-each.total_ns, each.service, each.operation, each.kind)))
+        return Listed()
+    found: list[OperationSummary] = []
+    partial, end_s = "", time.monotonic() + searcher.settings.deadline_s
+    for answer in _operations(searcher, window, service):
+        partial = partial or answer.partial
+        found += map(_operation, answer.aggregations.get("operations", {}).get("buckets", ()))
+        if len(found) > MAX_LISTED or time.monotonic() >= end_s:
+            partial = partial or f"only {len(found):,} operations were summed up; choose a service"
+            break
+    found.sort(key=lambda each: (-each.total_ns, each.service, each.operation, each.kind))
+    return Listed.of(found, partial)
 
 
-def _operations(searcher: Searcher, window: Window, service: str) -> Iterator[Mapping[str, Any]]:
+def _operations(searcher: Searcher, window: Window, service: str) -> Iterator[Answer]:
+    """Page after page."""
     conditions = [*within(window, TIME), REQUESTS]
     if service:
         conditions.append(term(SERVICE, service))
@@ -123,7 +140,7 @@ def _operations(searcher: Searcher, window: Window, service: str) -> Iterator[Ma
             },
         )
         operations = answer.aggregations.get("operations", {})
-        yield from operations.get("buckets", ())
+        yield answer
         if "after_key" not in operations or len(operations["buckets"]) < OPERATIONS_PER_QUESTION:
             return
         after = {"after": operations["after_key"]}

@@ -38,6 +38,7 @@ from tracestitch_collector.store.store import (
     Batch,
     Dependency,
     Inventory,
+    Listed,
     LogPage,
     LogQuery,
     Offsets,
@@ -173,19 +174,21 @@ class ElasticsearchStore:
     ) -> tuple[str, ...]:
         return read_values(self._searcher, window, key, prefix=prefix, service=service, limit=limit)
 
-    def services(self, window: Window) -> tuple[ServiceSummary, ...]:
-        return read_services(self._searcher, window)
+    def services(self, window: Window, *, deadline_s: float = 10.0) -> Listed[ServiceSummary]:
+        return read_services(self._searcher.within(deadline_s), window)
 
-    def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
-        return read_operations(self._searcher, window, service)
+    def operations(
+        self, window: Window, service: str = "", *, deadline_s: float = 10.0
+    ) -> Listed[OperationSummary]:
+        return read_operations(self._searcher.within(deadline_s), window, service)
 
     def history(
         self, window: Window, service: str, operation: str = "", *, parts: int = 30
     ) -> tuple[Part, ...]:
         return read_history(self._searcher, window, service, operation, parts=parts)
 
-    def dependencies(self, window: Window) -> tuple[Dependency, ...]:
-        return read_dependencies(self._searcher, window)
+    def dependencies(self, window: Window, *, deadline_s: float = 10.0) -> Listed[Dependency]:
+        return read_dependencies(self._searcher.within(deadline_s), window)
 
     def findings(self) -> tuple[Finding, ...]:
         return read_findings(self._searcher)

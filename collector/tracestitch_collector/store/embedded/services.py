@@ -20,9 +20,11 @@ from tracestitch_collector.store.embedded.manifest import Segment
 from tracestitch_collector.store.embedded.rollups import MINUTE_NS, SECOND_NS, STEPS, Ints, Rollup
 from tracestitch_collector.store.embedded.segments import aligned, plain_schema
 from tracestitch_collector.store.embedded.snapshot import Snapshot
+from tracestitch_collector.store.embedded.walk import Deadline
 from tracestitch_collector.store.store import (
     Bucket,
     Dependency,
+    Listed,
     OperationSummary,
     Part,
     ServiceSummary,
@@ -36,18 +38,15 @@ WHOLE_MINUTES_NS = 15 * MINUTE_NS
 QUANTILES = (0.5, 0.95, 0.99)
 
 
-def services(snapshot: Snapshot, window: Window) -> tuple[ServiceSummary, ...]:
+def services(snapshot: Snapshot, window: Window, deadline: Deadline) -> Listed[ServiceSummary]:
     window = clamped(window)
-    parts = list(_parts(snapshot, window))
+    parts, missing = _gathered(snapshot, window, deadline)
     seconds = _Grouped([part.services for part in parts], ("service",))
-    if not seconds.keys:
-        return ()
     operations = _Grouped([part.operations for part in parts], ("service",))
     slow = dict(zip(operations.keys, _percentiles(operations), strict=True))
-    return tuple(
-        _service(seconds, number, slow.get(key, (0, 0, 0)), window)
-        for number, key in sorted(enumerate(seconds.keys), key=lambda item: item[1])
-    )
+    named = sorted(enumerate(seconds.keys), key=lambda item: item[1])
+    found = (_service(seconds, number, slow.get(key, (0, 0, 0)), window) for number, key in named)
+    return Listed.of(found, missing)
 
 
 def _service(
@@ -78,8 +77,11 @@ def _service(
     )
 
 
-def operations(snapshot: Snapshot, window: Window, service: str) -> tuple[OperationSummary, ...]:
-    tables = [part.operations for part in _parts(snapshot, clamped(window), service)]
+def operations(
+    snapshot: Snapshot, window: Window, service: str, deadline: Deadline
+) -> Listed[OperationSummary]:
+    parts, missing = _gathered(snapshot, clamped(window), deadline, service)
+    tables = [part.operations for part in parts]
     if service:
         tables = [_of(table, {"service": service}) for table in tables]
     grouped = _Grouped(tables, ("service", "operation", "kind"))
@@ -87,7 +89,8 @@ def operations(snapshot: Snapshot, window: Window, service: str) -> tuple[Operat
     found = [
         _operation(key, grouped.rows(number), percentiles[number]) for number, key in enumerate(grouped.keys)
     ]
-    return tuple(sorted(found, key=lambda item: (-item.total_ns, item.service, item.operation, item.kind)))
+    found.sort(key=lambda item: (-item.total_ns, item.service, item.operation, item.kind))
+    return Listed.of(found, missing)
 
 
 def _operation(
@@ -139,9 +142,9 @@ def _part(start_ns: int, rows: dict[str, Ints]) -> Part:
     return Part(start_ns=start_ns, requests=requests, errors=errors, p50_ns=p50, p95_ns=p95, p99_ns=p99)
 
 
-def dependencies(snapshot: Snapshot, window: Window) -> tuple[Dependency, ...]:
+def dependencies(snapshot: Snapshot, window: Window, deadline: Deadline) -> Listed[Dependency]:
     """Calls whose ends lie in different segments are matched here."""
-    parts = list(_parts(snapshot, clamped(window)))
+    parts, missing = _gathered(snapshot, clamped(window), deadline)
     loose = [_plain(part.loose) for part in parts if len(part.loose)]
     tables = [part.calls for part in parts]
     if loose:
@@ -154,7 +157,7 @@ def dependencies(snapshot: Snapshot, window: Window) -> tuple[Dependency, ...]:
         for number, key in enumerate(grouped.keys)
         for rows in [grouped.rows(number)]
     ]
-    return tuple(sorted(found, key=lambda item: (item.caller, item.callee)))
+    return Listed.of(sorted(found, key=lambda item: (item.caller, item.callee)), missing)
 
 
 def _plain(table: pa.Table) -> pa.Table:
@@ -230,17 +233,29 @@ def _of_steps(rows: dict[str, Ints]) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
+def _gathered(
+    snapshot: Snapshot, window: Window, deadline: Deadline, service: str = ""
+) -> tuple[list[Rollup], str]:
+    """As many of the parts as time allows, and what is said where that is not all."""
+    found: list[Rollup] = []
+    for part in _parts(snapshot, window, service):
+        if found and deadline.is_over:
+            return found, deadline.said("only the newest spans were counted")
+        found.append(part)
+    return found, ""
+
+
 def _parts(snapshot: Snapshot, window: Window, service: str = "") -> Iterator[Rollup]:
-    """Roll-ups that together hold the spans of the window."""
+    """Roll-ups that together hold the spans of the window, the newest first."""
     if window.end_ns <= window.start_ns:
         return
     if window.end_ns - window.start_ns > WHOLE_MINUTES_NS:
         start_ns = window.start_ns // MINUTE_NS * MINUTE_NS
         window = Window(start_ns=start_ns, end_ns=min(-(-window.end_ns // MINUTE_NS) * MINUTE_NS, 2**63 - 1))
-    for segment in snapshot.segments("spans"):
+    yield from _of_rows(snapshot.hot.spans, window)
+    for segment in sorted(snapshot.segments("spans"), key=lambda segment: -segment.max_ns):
         if segment.overlaps(window.start_ns, window.end_ns) and segment.may_hold(service):
             yield from _of_segment(snapshot, segment, window)
-    yield from _of_rows(snapshot.hot.spans, window)
 
 
 def _of_segment(snapshot: Snapshot, segment: Segment, window: Window) -> Iterator[Rollup]:

@@ -20,12 +20,14 @@ from tracestitch_collector.store.embedded import log_search, presence, search, s
 from tracestitch_collector.store.embedded.engine import Engine, MissingFile
 from tracestitch_collector.store.embedded.layout import Layout
 from tracestitch_collector.store.embedded.snapshot import Snapshot, Snapshots
+from tracestitch_collector.store.embedded.walk import Deadline
 from tracestitch_collector.store.embedded.writer import Writer
 from tracestitch_collector.store.store import (
     Arrival,
     Batch,
     Dependency,
     Inventory,
+    Listed,
     LogPage,
     LogQuery,
     Offsets,
@@ -100,11 +102,15 @@ class EmbeddedStore:
             lambda snapshot: values.values(snapshot, window, key, prefix=prefix, service=service, limit=limit)
         )
 
-    def services(self, window: Window) -> tuple[ServiceSummary, ...]:
-        return self._answer(lambda snapshot: services.services(snapshot, window))
+    def services(self, window: Window, *, deadline_s: float = 10.0) -> Listed[ServiceSummary]:
+        return self._answer(lambda snapshot: services.services(snapshot, window, Deadline(deadline_s)))
 
-    def operations(self, window: Window, service: str = "") -> tuple[OperationSummary, ...]:
-        return self._answer(lambda snapshot: services.operations(snapshot, window, service))
+    def operations(
+        self, window: Window, service: str = "", *, deadline_s: float = 10.0
+    ) -> Listed[OperationSummary]:
+        return self._answer(
+            lambda snapshot: services.operations(snapshot, window, service, Deadline(deadline_s))
+        )
 
     def history(
         self, window: Window, service: str, operation: str = "", *, parts: int = 30
@@ -113,8 +119,8 @@ class EmbeddedStore:
             lambda snapshot: services.history(snapshot, window, service, operation, parts=parts)
         )
 
-    def dependencies(self, window: Window) -> tuple[Dependency, ...]:
-        return self._answer(lambda snapshot: services.dependencies(snapshot, window))
+    def dependencies(self, window: Window, *, deadline_s: float = 10.0) -> Listed[Dependency]:
+        return self._answer(lambda snapshot: services.dependencies(snapshot, window, Deadline(deadline_s)))
 
     def findings(self) -> tuple[Finding, ...]:
         return self._answer(finding_states.newest)
