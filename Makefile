@@ -12,7 +12,7 @@ PYTEST ?=
 # Byte code is worth having, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-faults test-real-apps test-agent-faults test-agent check format docs lock bench bench-agent bench-ingest bench-peers bench-store wheel clean
+.PHONY: help demo test test-faults test-real-apps test-agent-faults test-agent check format docs lock bench bench-agent bench-ingest bench-peers bench-store bench-elasticsearch wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -74,6 +74,9 @@ ifdef FULL
 	$(STORE_BENCH) --spans 10000000 --logs 10000000 --folder $(STORE_FOLDER) --ingesting 75000
 	$(if $(KEEP),,rm -rf $(STORE_FOLDER))
 endif
+
+bench-elasticsearch: $(VENV)/.ready $(DEMO)/.ready ## what a million documents cost us and Elasticsearch, beside Elastic's own exporter (built with Go, once); SPANS=100000 ROUNDS=5
+	$(BIN)/python -m tests.bench.elasticsearch --python $(DEMO)/bin/python --spans $(or $(SPANS),100000) --rounds $(or $(ROUNDS),5)
 
 wheel: $(VENV)/.ready ## dist/*.whl
 	rm -rf dist && $(BIN)/python -m build --wheel --no-isolation

@@ -261,6 +261,28 @@ def test_kibanas_names_find_our_documents(
     assert client.count(index=settings.log_streams, query={"term": {"log.level": "INFO"}})["count"] == 1
 
 
+def test_what_searches_begin_with_is_indexed_and_the_rest_is_found_by_its_values(
+    store: ElasticsearchStore, settings: ElasticsearchSettings, client: Elasticsearch
+) -> None:
+    store.write(batch([span(attributes={"order.id": "7", "n": 7, "ok": True, "ratio": 0.5})]))
+    make_visible(settings)
+    ((_, answer),) = client.indices.get_mapping(index=settings.span_streams).items()
+    fields = answer["mappings"]["properties"]
+    attributes = fields["attributes"]["properties"]
+    for name in ("trace_id", "name", "kind", "duration"):
+        assert fields[name].get("index", True), name
+    for condition in (
+        {"order.id": "7"},
+        {"n": 7},
+        {"ok": True},
+        {"ratio": 0.5},
+        {"span_id": "b7ad6b7169203331"},
+    ):
+        (name,) = condition
+        assert (attributes.get(name) or fields[name])["index"] is False, name
+        assert client.count(index=settings.span_streams, query={"term": condition})["count"] == 1, name
+
+
 # Credentials
 
 

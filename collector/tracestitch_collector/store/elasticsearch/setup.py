@@ -15,7 +15,7 @@ from tracestitch_collector.errors import BadConfiguration
 from tracestitch_collector.store.elasticsearch.client import answering, connect
 from tracestitch_collector.store.elasticsearch.settings import ElasticsearchSettings
 
-VERSION = 2
+VERSION = 3
 """Raise it with every change of the templates."""
 OWNER = "tracestitch"
 
