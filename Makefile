@@ -49,6 +49,7 @@ format: $(VENV)/.ready ## mend format and what lint can mend
 docs: $(VENV)/.ready ## rewrite the generated tables of ARCHITECTURE.md and docs/
 	$(BIN)/python -m tests.support.module_table
 	$(BIN)/python -m tests.support.kubernetes
+	$(BIN)/python -m tests.support.grafana
 	$(BIN)/python -m tracestitch kibana print > stack/kibana/tracestitch.ndjson
 	UPDATE_DOCS=1 $(BIN)/pytest -q tests/collector/test_settings.py
 
