@@ -176,3 +176,13 @@ TestStoreModel.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_a_request_that_waited_in_the_log_for_days_is_known_as_what_was_stored_before(tmp_path: Path) -> None:
+    bench = two_written(tmp_path)
+    bench.receive_again(0)  # at once, but it waits in the log
+    bench.clock.go(3 * DAY_NS)
+    assert bench.sync()
+    bench.recover()
+    bench.check()
+    bench.close()

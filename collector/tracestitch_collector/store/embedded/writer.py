@@ -153,7 +153,7 @@ class Writer:
     def _make_durable(self, frozen: _Frozen) -> None:
         grown = self._with_frozen(self._manifest, frozen)
         quiet = sum(_rows(grown)) - sum(_rows(self._manifest)) < QUIET_ARRIVAL
-        after = self._merged(self._without_expired(grown), frozen, quiet=quiet)
+        after = self._merged(self._without_expired(grown, frozen), frozen, quiet=quiet)
         self._replace(after, grown.files())
         self._tail.forget()
         self._forget_digests(frozen)
@@ -224,8 +224,7 @@ class Writer:
             f"{sync:012d}.spans.parquet": len(whole.spans),
             f"{sync:012d}.logs.parquet": len(whole.logs),
             f"{sync:012d}.findings.parquet": len(whole.findings),
-            f"{sync:012d}.digests": max(frozen.digests.values(), default=0)
-            >= self._clock() - digests.KEPT_NS,
+            f"{sync:012d}.digests": max(frozen.digests.values(), default=0) >= self._known_since(frozen),
         }
         return Provenance(
             run=self._manifest.run,
@@ -243,12 +242,19 @@ class Writer:
         lasting = {key: state for key, state in states.items() if state.finding.last_seen_ns >= oldest_ns}
         return replace(current, findings=findings.write(self._layout, new_id, lasting))
 
-    def _without_expired(self, current: Manifest) -> Manifest:
+    def _known_since(self, frozen: _Frozen) -> int:
+        """From when on received requests are remembered. Not by the clock alone: what comes again may have waited in
+        the log for days, where the pipeline was away, and is then as old as what it repeats."""
+        newest = max(max(known.values(), default=0) for known in (self._durable_digests, frozen.digests))
+        return min(self._clock(), newest) - digests.KEPT_NS
+
+    def _without_expired(self, current: Manifest, frozen: _Frozen) -> Manifest:
         now_ns = self._clock()
         segments = kept(
             current.segments, oldest_received_ns=now_ns - self._retention_ns, max_bytes=self._max_bytes
         )
-        files = tuple(item for item in current.digests if item.max_received_ns >= now_ns - digests.KEPT_NS)
+        since_ns = self._known_since(frozen)
+        files = tuple(item for item in current.digests if item.max_received_ns >= since_ns)
         return replace(current, segments=segments, digests=files)
 
     def _merged(self, current: Manifest, frozen: _Frozen, *, quiet: bool) -> Manifest:
@@ -274,7 +280,7 @@ class Writer:
         return {part for part in parts if unreadable(self._layout.segments / part.file_name)}
 
     def _forget_digests(self, frozen: _Frozen) -> None:
-        oldest_ns = self._clock() - digests.KEPT_NS
+        oldest_ns = self._known_since(frozen)
         self._durable_digests = {
             digest: moment
             for known in (self._durable_digests, frozen.digests)
