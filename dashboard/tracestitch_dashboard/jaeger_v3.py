@@ -29,6 +29,8 @@ LIMIT, MOST = 20, 1500
 _LENGTH_PART = re.compile(r"[0-9.]+[a-zµ]+")
 _CAPITAL = re.compile(r"[A-Z]")
 _FRACTION = re.compile(r"\.(\d{1,9})")
+_SPACE_BEFORE_ZONE = re.compile(r"(?<=T..:..:..) (?=\d\d:\d\d$)")
+"""What is left of a plus sign that was written into an address as it is, as Grafana does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Call:
             return None
         fraction = _FRACTION.search(text)
         try:
-            moment = datetime.fromisoformat(_FRACTION.sub("", text, count=1))
+            moment = datetime.fromisoformat(_SPACE_BEFORE_ZONE.sub("+", _FRACTION.sub("", text, count=1)))
         except ValueError as error:
             raise BadQuery(f"{name} is “{text[:40]}”; it is a time such as 2026-11-24T12:04:31Z.") from error
         whole = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

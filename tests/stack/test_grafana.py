@@ -168,7 +168,7 @@ def checkout(now_ns: int) -> dict[str, Any]:
         attribute("http.request.method", "POST"),
     ]
     query = [attribute("db.system.name", "postgresql"), attribute("db.namespace", "prices")]
-    failed = {"status": {"code": 2, "message": "declined"}}
+    failed: dict[str, Any] = {"status": {"code": 2, "message": "declined"}}
     return {
         "resourceSpans": [
             of(
