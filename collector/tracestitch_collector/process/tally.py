@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from tracestitch_collector.outputs.progress import PipelineMetrics, Signal
 from tracestitch_collector.status import STORE_AWAY, Report
 
-
 _STORE = ("store", "presence", "sync")
 """Problems that keep what arrives from the store."""
 
