@@ -15,7 +15,7 @@ from tests.support.memory_store import MemoryStore
 from tests.support.telemetry import TRACE_ID as ODD_TRACE_ID
 from tests.support.telemetry import span
 from tests.support.traces import EPOCH_NS
-from tracestitch_collector.model import SpanEvent
+from tracestitch_collector.model import AttributeValue, SpanEvent
 
 TRACE_ID = example_shop.TRACE_ID
 FROM_US, TO_US = EPOCH_NS // 1000 - 1_000_000, EPOCH_NS // 1000 + 1_000_000
@@ -134,7 +134,14 @@ def test_a_call_of_grafana_is_answered_in_the_types_that_it_reads(client: TestCl
 
 
 def test_spans_with_everything_odd_keep_those_types(client: TestClient, store: MemoryStore) -> None:
-    odd = {"n": 2**62, "x": float("nan"), "b": True, "l": ("a", 1, None), "raw": b"\x00", "m": {"k": 1.5}}
+    odd: dict[str, AttributeValue] = {
+        "n": 2**62,
+        "x": float("nan"),
+        "b": True,
+        "l": ("a", 1, None),
+        "raw": b"\x00",
+        "m": {"k": 1.5},
+    }
     store.spans.append(
         span(
             name="",
