@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from prometheus_client.registry import Collector
@@ -37,7 +38,7 @@ from tracestitch_collector.process.tally import Tally
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import StatusFile
 from tracestitch_collector.store.open import covered_by, open_store
-from tracestitch_collector.store.store import Batch, Offsets, Store
+from tracestitch_collector.store.store import Batch, Offsets, Sink, Store
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ SIGNALS: dict[Kind, Signal] = {
     Kind.METRICS: "metrics",
     Kind.FINDINGS: "findings",
 }
+
+
+Opened = TypeVar("Opened", bound=Sink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Pipeline:
         self,
         *,
         intake: Intake,
-        store: Store,
+        store: Sink,
         observe: Callable[[pa.Table, pa.Table, pa.Table], None],
         apps: AppMetrics,
         dead_letters: DeadLetters,
@@ -278,7 +282,7 @@ class Pipeline:
             self._tally.fact("damaged places in the log", f"{damaged}; {text}")
 
 
-def opened(open_it: Callable[[], Store], tally: Tally, stop: threading.Event) -> Store | None:
+def opened(open_it: Callable[[], Opened], tally: Tally, stop: threading.Event) -> Opened | None:
     """The store, as soon as it is there; None when the process is to end first."""
     said = False
     while True:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from tracestitch_collector.errors import BadConfiguration
 from tracestitch_collector.outputs.app_metrics import AppMetrics
+from tracestitch_collector.outputs.logstash import LogstashOutput
 from tracestitch_collector.outputs.progress import PipelineMetrics
 from tracestitch_collector.pipeline import Pipeline, opened
 from tracestitch_collector.process import presence
@@ -24,7 +25,7 @@ from tracestitch_collector.process.tally import Tally
 from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import StatusFile
 from tracestitch_collector.store.open import open_named
-from tracestitch_collector.store.store import Offsets, Store
+from tracestitch_collector.store.store import Offsets, Sink, Store
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +41,26 @@ def run(settings: Settings, stop: threading.Event) -> None:
     )
     status.start()
     try:
-        store = opened(lambda: open_named(settings.also, settings, write=True), tally, stop)
-        if store is not None:
-            if settings.also == "elasticsearch":
-                presence.begin(store, tally, stop)
-            _run_with(settings, store, tally, stop)
+        sink = (
+            LogstashOutput(settings.logstash_url, settings.data)
+            if settings.also == "logstash"
+            else _store(settings, tally, stop)
+        )
+        if sink is not None:
+            _run_with(settings, sink, tally, stop)
     finally:
         stop.set()
         status.join()
 
 
-def _run_with(settings: Settings, store: Store, tally: Tally, stop: threading.Event) -> None:
+def _store(settings: Settings, tally: Tally, stop: threading.Event) -> Store | None:
+    store = opened(lambda: open_named(settings.also, settings, write=True), tally, stop)
+    if store is not None and settings.also == "elasticsearch":
+        presence.begin(store, tally, stop)
+    return store
+
+
+def _run_with(settings: Settings, store: Sink, tally: Tally, stop: threading.Event) -> None:
     now_ns = time.time_ns()
     try:
         Pipeline(

@@ -55,7 +55,9 @@ def store(text: str) -> str:
 
 
 def second_store(text: str) -> str:
-    return store(text) if text else ""
+    if text not in ("", "embedded", "elasticsearch", "logstash"):
+        raise ValueError("a second store is 'embedded', 'elasticsearch' or, written only, 'logstash'")
+    return text
 
 
 def optional_port(text: str) -> int | None:

@@ -81,6 +81,8 @@ class Settings:
     """May hold a password."""
     elasticsearch_api_key: str = field(default="", repr=False)
     elasticsearch_ca: str = ""
+    logstash_url: str = field(default="", repr=False)
+    """May hold a password."""
     token: str = field(default="", repr=False)
     """Empty: anyone who reaches the port may read and write."""
     allowed_hosts: tuple[str, ...] = ()
@@ -198,7 +200,7 @@ TABLE: tuple[Setting, ...] = (
         flag="--also",
         parse=values.second_store,
         default="",
-        help="a second store that is written as well, at its own pace; for moving over",
+        help="a second store that is written as well, at its own pace, for moving over; or 'logstash'",
         metavar="STORE",
     ),
     Setting(
@@ -225,6 +227,14 @@ TABLE: tuple[Setting, ...] = (
         default="",
         help="file with the certificates of the authorities to trust for Elasticsearch over https",
         metavar="FILE",
+    ),
+    Setting(
+        name="logstash_url",
+        flag="--logstash-url",
+        parse=values.url,
+        default="",
+        help="address of Logstash's HTTP input; needed with --also logstash",
+        metavar="URL",
     ),
     Setting(
         name="token",
@@ -374,6 +384,8 @@ def _check(settings: Settings) -> None:
         raise BadConfiguration(
             f"{flag} elasticsearch needs --elasticsearch-url, such as http://127.0.0.1:9200"
         )
+    if settings.also == "logstash" and not settings.logstash_url:
+        raise BadConfiguration("--also logstash needs --logstash-url, such as http://127.0.0.1:8080")
     if not settings.token and not is_loopback(settings.host):
         raise BadConfiguration(
             f"--host {settings.host} would let anyone who reaches this machine read and write telemetry: "

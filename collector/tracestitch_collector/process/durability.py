@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.process.intake import Intake
 from tracestitch_collector.process.tally import Tally
-from tracestitch_collector.store.store import Offsets, Store
+from tracestitch_collector.store.store import Offsets, Sink
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Durability:
     def __init__(
         self,
         *,
-        store: Store,
+        store: Sink,
         intake: Intake,
         tally: Tally,
         trimmable: Callable[[Offsets], Offsets] | None = None,

@@ -126,9 +126,18 @@ class SecondStore:
             f"{self._name} was too far behind for the log, and lacks what was received "
             + " and ".join(f"from {moment(gap.start_ns)} to {_end(gap.end_ns)}" for gap in gaps[:3])
             + (f" and {len(gaps) - 3} times more" if len(gaps) > 3 else "")
-            + f". {self._first} has it: tracestitch copy --from {self._first} --to {self._name} "
-            f"--since {moment(gaps[0].start_ns)} --until {_end(gaps[-1].end_ns)}",
+            + f". {self._first} has it: {self._remedy(gaps)}",
         )
+
+    def _remedy(self, gaps: list[Gap]) -> str:
+        span = f"--since {moment(gaps[0].start_ns)} --until {_end(gaps[-1].end_ns)}"
+        if self._name != "logstash":
+            return f"tracestitch copy --from {self._first} --to {self._name} {span}"
+        # Nothing can be copied to Logstash, but to where its pipeline writes, under the same ids.
+        copy = f"tracestitch copy --from {self._first} --to elasticsearch {span}, then " * (
+            self._first == "embedded"
+        )
+        return f"{copy}remove {self._file} and start the server again"
 
 
 def gaps_file(data: Path, store: str) -> Path:

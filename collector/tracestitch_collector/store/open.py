@@ -56,6 +56,8 @@ def covered_by(name: str, data: Path) -> Offsets:
     """What that store has of the logs in this data folder, as its own process recorded it."""
     if name == "elasticsearch":
         return read_offsets(data)
+    if name == "logstash":
+        return read_offsets(data, Path("outputs") / "logstash.json")
     try:
         return manifest.load(Layout(data)).covered
     except (OSError, BadConfiguration):

@@ -282,6 +282,22 @@ class StoreStats:
     """Whatever else the store has to tell, label to text."""
 
 
+class Sink(Protocol):
+    """The part of a store that the pipeline writes to; its contract stands at `Store`."""
+
+    def write(self, batch: Batch) -> tuple[Rejected, ...]: ...
+
+    def sync(self) -> Offsets: ...
+
+    def begin_sync(self) -> Callable[[], Offsets]: ...
+
+    def covered(self) -> Offsets: ...
+
+    def recent_digests(self, since_ns: int) -> frozenset[bytes]: ...
+
+    def close(self) -> None: ...
+
+
 class Store(Protocol):
     """Where telemetry lives. One process writes; any number of processes read, without locks.
 
