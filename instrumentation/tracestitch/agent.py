@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from tracestitch import apart, export, foreign, instrumentations, local_values, logs
+from tracestitch.ecs_lines import OUTPUT
 from tracestitch.exporter import Exporter
 from tracestitch.profiler import PROFILER
 from tracestitch.resource import ProcessResource
@@ -28,6 +29,7 @@ class Agent:
         os.register_at_fork(after_in_child=self.resource.after_fork)
         export.install(exporter, settings.exit_budget_s)
         apart.become_global(build_provider(exporter, environ))
+        OUTPUT.enable(settings.logs_way, self.resource)
         if "logging" not in settings.disabled:
             logs.install()
         local_values.SWITCH.on = settings.locals

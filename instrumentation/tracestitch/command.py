@@ -23,10 +23,10 @@ _ISOLATED = ("pipx_metadata.json", "uv-receipt.toml")
 HELP = """\
 Tracestitch: one request seen across Django and Flask services, with its pitfalls found.
 
-usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COMMAND…
+usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] [--logs WAY] COMMAND…
        tracestitch doctor [-- COMMAND…]
        tracestitch serve | check | trace | traces | logs | findings | services | store …
-       tracestitch elasticsearch | copy | deadletter …
+       tracestitch elasticsearch | kibana | copy | deadletter …
        tracestitch --version
 
   run             starts any Python command with the agent (part of the base install)
@@ -37,6 +37,7 @@ usage: tracestitch run [--service NAME] [--environment ENV] [--endpoint URL] COM
                   the dashboard's answers in a terminal
   store           verifies the embedded store's files, says what takes the room, merges them
   elasticsearch   installs index templates in Elasticsearch
+  kibana          gives Kibana data views, searches, dashboards and rules
   copy            moves telemetry from one store to the other
   deadletter      what could not be stored and why, and giving it to the store once more
 
@@ -74,6 +75,7 @@ A flag wins over OTEL_* variables, these over TRACESTITCH_* variables, these ove
   OTEL_TRACES_SAMPLER                               default: every request is recorded
   OTEL_TRACES_EXPORTER=none, OTEL_LOGS_EXPORTER=none   switches a signal off
   OTEL_PYTHON_DISABLED_INSTRUMENTATIONS             such as flask,celery
+  TRACESTITCH_LOGS                                  otlp, stdout-ecs or both
   TRACESTITCH_APP_PACKAGES                          your own packages that are installed like libraries
   OTEL_SDK_DISABLED=true                            switches the agent off: nothing at all is patched
 
@@ -144,6 +146,8 @@ def run(arguments: list[str]) -> int:
         return _complain(f"the command {command[0]!r} was not found on PATH.", code=127)
     environ = dict(os.environ)
     prepare(environ, options.service, options.environment, options.endpoint, os.getcwd())
+    if options.logs:
+        environ["TRACESTITCH_LOGS"] = options.logs
     problem = endpoint_problem(environ)
     if problem:  # the app matters more than its telemetry: it runs
         print(f"tracestitch: {problem}", file=sys.stderr, flush=True)
@@ -215,6 +219,12 @@ def _run_parser() -> argparse.ArgumentParser:
     parser.add_argument("--service", metavar="NAME", help="the name of this service, such as storefront")
     parser.add_argument("--environment", metavar="ENV", help="deployment environment, such as production")
     parser.add_argument("--endpoint", metavar="URL", help="the collector, such as http://collector:4318")
+    parser.add_argument(
+        "--logs",
+        choices=("otlp", "stdout-ecs", "both"),
+        metavar="WAY",
+        help="where log records go: otlp (to the collector), stdout-ecs (lines of ECS JSON for Filebeat), both",
+    )
     parser.add_argument(
         "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what to start, with its arguments"
     )

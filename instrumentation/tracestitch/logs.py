@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from tracestitch import access_lines, contexts, export, frames, local_values, log_lines, swallowed
+from tracestitch.ecs_lines import OUTPUT
 from tracestitch.encode import LogEntry
 from tracestitch.frames import CodeLocation
 from tracestitch.log_lines import (
@@ -102,6 +103,10 @@ def _capture(record: logging.LogRecord) -> None:
     else:
         trace_id, span_id, flags = _ids_of(record)
     time_ns = int(record.created * 1e9)
+    if OUTPUT.on:
+        _say(record, time_ns, trace_id, span_id)
+        if OUTPUT.alone:
+            return
     simple = type(template) is str and type(record) is logging.LogRecord and not record.exc_info
     if simple and (not arguments or _are_plain(arguments)):
         if len(template) > _LONGEST_TEMPLATE:
@@ -116,6 +121,12 @@ def _capture(record: logging.LogRecord) -> None:
         trace_id=trace_id, span_id=span_id, trace_flags=flags
     )
     export.emit_log(entry, 600 + 2 * len(entry.body))
+
+
+def _say(record: logging.LogRecord, time_ns: int, trace_id: int, span_id: int) -> None:
+    location = _LINES.location(record)
+    entry = _written_out(record, location, time_ns)._replace(trace_id=trace_id, span_id=span_id)
+    OUTPUT.write(entry, location)
 
 
 def _ids_of(record: logging.LogRecord) -> tuple[int, int, int]:

@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
+# Ways for log records: to the collector, to standard output as ECS JSON, or both.
+OTLP, STDOUT, BOTH = LOGS_WAYS = ("otlp", "stdout-ecs", "both")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
@@ -38,6 +40,8 @@ class AgentSettings:
     queue_bytes: int
     exit_budget_s: float
     disabled: frozenset[str]
+    # Where log records go: otlp, stdout-ecs or both.
+    logs_way: str
     # The user's variables at an exception, and the stacks of slow requests.
     locals: bool
     profiler: bool
@@ -103,6 +107,7 @@ def from_environment(environ: Mapping[str, str], working_folder: str) -> AgentSe
         queue_bytes=16 * 1024 * 1024,
         exit_budget_s=0.5,
         disabled=frozenset(_list(environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ""))),
+        logs_way=_logs_way(environ),
         locals=_switch(environ, "TRACESTITCH_LOCALS"),
         profiler=_switch(environ, "TRACESTITCH_PROFILER"),
         profiler_threshold_s=_number(environ, "TRACESTITCH_PROFILER_THRESHOLD_MS", 500.0) / 1000,
@@ -190,8 +195,18 @@ def _headers(environ: Mapping[str, str], name: str) -> dict[str, str]:
     return headers
 
 
+def _logs_way(environ: Mapping[str, str]) -> str:
+    asked = environ.get("TRACESTITCH_LOGS", "").strip().lower()
+    return asked if asked in LOGS_WAYS else OTLP
+
+
 def _complaints(environ: Mapping[str, str]) -> list[str]:
     said = []
+    way = environ.get("TRACESTITCH_LOGS", "").strip()
+    if way and way.lower() not in LOGS_WAYS:
+        said.append(
+            f"TRACESTITCH_LOGS={way[:40]} is not followed, log records go by OTLP: say one of {', '.join(LOGS_WAYS)}."
+        )
     protocol = environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
     if protocol not in ("", "http/protobuf"):
         said.append(
