@@ -184,6 +184,22 @@ def test_a_span_that_ends_before_it_begins_is_shown_and_said() -> None:
     assert minimap.draw(timeline).lines
 
 
+def test_spans_that_came_late_or_from_the_future_are_said_on_the_trace() -> None:
+    t = TraceBuilder()
+    t.span("in time", ms=5)
+    t.span("late", ms=5)
+    t.span("ahead", ms=5)
+    trace = t.build()
+    shifts = (1_000 * MS, 2 * 3_600_000 * MS, -600_000 * MS)
+    spans = tuple(
+        replace(span, received_ns=span.start_ns + shift)
+        for span, shift in zip(trace.spans, shifts, strict=True)
+    )
+    notes = timeline_of(replace(trace, spans=spans)).notes
+    assert "1 span arrived an hour or more after the end." in notes
+    assert "1 span began later than received: a clock is ahead." in notes
+
+
 def test_ten_thousand_levels_and_a_cycle_are_no_trouble() -> None:
     t = TraceBuilder()
     above = "first"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tracestitch_collector.checks.finding import Finding
 from tracestitch_collector.model import Span, Trace
+from tracestitch_collector.process.oddities import AHEAD_NS, LATE_NS
 from tracestitch_collector.traces import critical_path, gaps, skew, tree
 from tracestitch_collector.traces.critical_path import Segment
 from tracestitch_collector.traces.tree import Tree
@@ -42,7 +43,11 @@ def build(trace: Trace, findings: Iterable[Finding], colours: Mapping[str, int])
     )
     rows = lay(ground, MOST_ROWS)
     services = {span.service for span in trace.spans} | {record.service for record in trace.logs}
-    notes = [text for text in (trace.partial, *built.problems, *_skew_notes(built)) if text]
+    notes = [
+        text
+        for text in (trace.partial, *built.problems, *_odd_times(trace.spans), *_skew_notes(built))
+        if text
+    ]
     if len(rows) == MOST_ROWS:
         notes.append(f"Only the first {figures.count(MOST_ROWS)} rows are drawn; the JSON has everything.")
     return Timeline(
@@ -100,6 +105,19 @@ def _shares(spans: Sequence[Span], segments: Sequence[Segment]) -> tuple[Service
         for service, (number, errors) in counts.items()
     ]
     return tuple(sorted(shares, key=lambda share: (-share.path_ns, -share.spans, share.service)))
+
+
+def _odd_times(spans: Sequence[Span]) -> list[str]:
+    """What /metrics counts as odd, said where it is seen; spans of before this was noted have no time of receipt."""
+    received = [span for span in spans if span.received_ns]
+    late = sum(span.received_ns - max(span.end_ns, span.start_ns) > LATE_NS for span in received)
+    ahead = sum(span.start_ns - span.received_ns > AHEAD_NS for span in received)
+    notes = []
+    if late:
+        notes.append(f"{figures.counted(late, 'span')} arrived an hour or more after the end.")
+    if ahead:
+        notes.append(f"{figures.counted(ahead, 'span')} began later than received: a clock is ahead.")
+    return notes
 
 
 def _skew_notes(built: Tree) -> list[str]:
