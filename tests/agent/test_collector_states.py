@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import pytest
 
-from tests.support.agent import APPS, TRACESTITCH, environment, fake_receiver, free_port
+from tests.support.agent import APPS, TRACESTITCH, environment, fake_receiver, ports_to_keep
 from tests.support.collector_states import STATES, State, serving
 
 pytestmark = pytest.mark.processes
@@ -43,18 +43,20 @@ class Recovered:
 @pytest.fixture(scope="module")
 def left() -> Mapping[str, Left]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return {state.name: app for state, app in zip(STATES, pool.map(left_in, STATES), strict=True)}
+        return {
+            state.name: app
+            for state, app in zip(STATES, pool.map(left_in, STATES, ports_to_keep(len(STATES))), strict=True)
+        }
 
 
 @pytest.fixture(scope="module")
 def recovered() -> Mapping[str, Recovered]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(recovered_from, AT_A_PORT)
+        found = pool.map(recovered_from, AT_A_PORT, ports_to_keep(len(AT_A_PORT)))
         return {state.name: one for state, one in zip(AT_A_PORT, found, strict=True)}
 
 
-def left_in(state: State) -> Left:
-    port = free_port()
+def left_in(state: State, port: int) -> Left:
     with tempfile.TemporaryFile("w+") as errors:
         with serving(state.serve, port):
             process = started(["400", "0.1", "stay"], environment(state.url.format(port=port)), errors)
@@ -65,8 +67,7 @@ def left_in(state: State) -> Left:
         return Left(told=told, code=process.returncode, said=errors.read())
 
 
-def recovered_from(state: State) -> Recovered:
-    port = free_port()
+def recovered_from(state: State, port: int) -> Recovered:
     environ = environment(f"http://127.0.0.1:{port}", OTEL_EXPORTER_OTLP_TIMEOUT="2000")
     with tempfile.TemporaryFile("w+") as errors:
         with serving(state.serve, port):

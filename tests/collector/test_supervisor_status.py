@@ -73,7 +73,7 @@ def test_the_receiver_tells_what_it_took_refused_and_dropped(tmp_path: Path) -> 
     assert (
         sum(count for name, count in counters.items() if name.startswith("tracestitch_receiver_dropped")) == 1
     )
-    assert "stores traces and logs" in status.report.facts["metrics"]
+    assert "exposed at /metrics" in status.report.facts["metrics"]
 
 
 def test_an_alarm_says_since_when_and_keeps_that_over_a_short_pause(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def test_from_the_embedded_store_to_elasticsearch_and_back_nothing_changes(
         {"spans": 120, "logs": 40},
         1,
     )
+    make_visible(settings)
     back = embedded(tmp_path / "second", writes=True)
     result = copied(there, back, tmp_path / "note")
     assert result.is_complete

@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -257,6 +258,17 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
+
+
+def ports_to_keep(count: int) -> list[int]:
+    """Free ports that no outgoing connection is given, however many there are until somebody listens on them."""
+    found: list[int] = []
+    for port in random.sample(range(15_000, 32_000), 2_000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"no {count} free ports between 15000 and 32000")
 
 
 def environment(endpoint: str | None, **more: str) -> dict[str, str]:
