@@ -387,11 +387,8 @@ def _exposition(collectors: Sequence[Collector], path: Path, tally: Tally) -> Ca
         return lambda: None
 
 
-def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="tracestitch pipeline: %(message)s")
-    # What was learned about attributes stays for long, and batches make few cycles: see the receiver.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+def until_told(run: Callable[[Settings, threading.Event], None]) -> int:
+    """Runs it with the settings of the environment until SIGTERM or Ctrl-C; the exit code."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -401,6 +398,14 @@ def main() -> int:
         logger.critical("%s", error)
         return 78
     return 0
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="tracestitch pipeline: %(message)s")
+    # What was learned about attributes stays for long, and batches make few cycles: see the receiver.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    return until_told(run)
 
 
 if __name__ == "__main__":

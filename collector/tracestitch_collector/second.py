@@ -5,19 +5,16 @@ own place in them. It counts nothing for Prometheus and trims no log: the pipeli
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
 import threading
 import time
 
 import pyarrow as pa
 
-from tracestitch_collector.errors import BadConfiguration
 from tracestitch_collector.outputs.app_metrics import AppMetrics
 from tracestitch_collector.outputs.logstash import LogstashOutput
 from tracestitch_collector.outputs.progress import PipelineMetrics
-from tracestitch_collector.pipeline import Pipeline, opened
+from tracestitch_collector.pipeline import Pipeline, opened, until_told
 from tracestitch_collector.process import presence
 from tracestitch_collector.process.dead_letters import DeadLetters
 from tracestitch_collector.process.intake import SEEN_NS, Intake
@@ -26,8 +23,6 @@ from tracestitch_collector.settings import Settings
 from tracestitch_collector.status import StatusFile
 from tracestitch_collector.store.open import open_named
 from tracestitch_collector.store.store import Offsets, Sink, Store
-
-logger = logging.getLogger(__name__)
 
 NAME = "pipeline-also"
 
@@ -90,15 +85,7 @@ def _nothing_goes(covered: Offsets) -> Offsets:
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="tracestitch second store: %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        run(Settings.from_environment(os.environ), stop)
-    except BadConfiguration as error:
-        logger.critical("%s", error)
-        return 78
-    return 0
+    return until_told(run)
 
 
 if __name__ == "__main__":

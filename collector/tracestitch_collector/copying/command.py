@@ -20,8 +20,8 @@ from tracestitch_collector.process.second_store import gaps_file, moment, read_g
 from tracestitch_collector.settings import Settings, add_flags, build
 from tracestitch_collector.store.open import elasticsearch_settings, open_embedded
 from tracestitch_collector.store.store import Window
+from tracestitch_collector.supervisor import MISCONFIGURED
 
-MISCONFIGURED = 78
 STORES = ("embedded", "elasticsearch")
 LAG_S = 5
 """What arrives just now is not in every store yet; `serve --also` takes it to both."""

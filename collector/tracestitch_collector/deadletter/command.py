@@ -15,8 +15,7 @@ from tracestitch_collector.errors import BadConfiguration, TracestitchError
 from tracestitch_collector.process.dead_letters import FOLDER, Letter, read_letters
 from tracestitch_collector.process.second_store import moment
 from tracestitch_collector.settings import Settings, add_flags, build
-
-MISCONFIGURED = 78
+from tracestitch_collector.supervisor import MISCONFIGURED
 
 _WHAT = """\
 Items that could not be stored and that no further attempt would help are kept in the data folder with the reason.

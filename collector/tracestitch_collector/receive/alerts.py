@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -10,11 +9,11 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from tracestitch_collector import alerts
-from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.receive import answers
 from tracestitch_collector.receive.answers import RefusedError
 from tracestitch_collector.receive.intake import Intake
 from tracestitch_collector.receive.shapes import LOGS
+from tracestitch_collector.receive.side import refusal
 
 TRANSPORT = "alertmanager"
 
@@ -29,11 +28,7 @@ class Alerts:
             taken = await self._take(await _body(request))
         except RefusedError as error:
             self._intake.refuse("alerts", TRANSPORT, error)
-            reason = error.reason
-            headers = {"retry-after": str(answers.RETRY_AFTER_S)} if reason.retryable else None
-            return JSONResponse(
-                {"code": reason.code, "message": error.message}, status_code=reason.http, headers=headers
-            )
+            return refusal(error)
         return JSONResponse({"taken": taken})
 
     async def _take(self, body: bytes) -> int:
@@ -44,13 +39,7 @@ class Alerts:
         if not found:
             return 0
         prepared = self._intake.prepare(LOGS, TRANSPORT, alerts.to_otlp(found), json=True)
-        committed = self._intake.commit(prepared)
-        if committed is not None:
-            try:
-                await asyncio.wrap_future(committed)
-            except Unavailable as error:
-                raise RefusedError(answers.UNAVAILABLE, str(error)) from error
-        self._intake.finish(prepared)
+        await self._intake.settle(prepared)
         return len(found)
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tracestitch_collector import security
-from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.receive import answers
 from tracestitch_collector.receive.answers import Accepted, RefusedError
 from tracestitch_collector.receive.counters import Counters
@@ -172,13 +171,7 @@ class OtlpApp:
 
     async def _take(self, signal: Signal, body: bytes, form: _Form) -> Accepted:
         prepared = await self._prepared(signal, body, form)
-        committed = self._intake.commit(prepared)
-        if committed is not None:
-            try:
-                await asyncio.wrap_future(committed)
-            except Unavailable as error:
-                raise RefusedError(answers.UNAVAILABLE, str(error)) from error
-        return self._intake.finish(prepared)
+        return await self._intake.settle(prepared)
 
     async def _prepared(self, signal: Signal, body: bytes, form: _Form) -> Prepared:
         def prepare(limit: int) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -114,6 +115,16 @@ class Intake:
             return self._committer.submit(prepared.record)
         except Unavailable as error:
             raise RefusedError(UNAVAILABLE, str(error)) from error
+
+    async def settle(self, prepared: Prepared) -> Accepted:
+        """Commits, waits until it is durable, and counts it. Raises RefusedError."""
+        committed = self.commit(prepared)
+        if committed is not None:
+            try:
+                await asyncio.wrap_future(committed)
+            except Unavailable as error:
+                raise RefusedError(UNAVAILABLE, str(error)) from error
+        return self.finish(prepared)
 
     def finish(self, prepared: Prepared) -> Accepted:
         """Counts an acknowledged request."""

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from tracestitch_collector.errors import Unavailable
 from tracestitch_collector.receive import answers, lines, lumberjack
 from tracestitch_collector.receive.answers import RefusedError
 from tracestitch_collector.receive.counters import Counters
 from tracestitch_collector.receive.intake import Intake
 from tracestitch_collector.receive.limits import MIB, MalformedError, TooLargeError, inflate
 from tracestitch_collector.receive.shapes import LOGS
+from tracestitch_collector.receive.side import refusal
 from tracestitch_collector.sockets import port_of
 
 MAX_CONNECTIONS = 256
@@ -51,13 +51,7 @@ class Lines:
             return 0
         converted = await asyncio.to_thread(lines.converted, found, self._clock_ns())
         prepared = self._intake.prepare(LOGS, transport, converted.body, json=True)
-        committed = self._intake.commit(prepared)
-        if committed is not None:
-            try:
-                await asyncio.wrap_future(committed)
-            except Unavailable as error:
-                raise RefusedError(answers.UNAVAILABLE, str(error)) from error
-        self._intake.finish(prepared)
+        await self._intake.settle(prepared)
         if converted.unread:
             self._counters.unread_lines.labels(transport).inc(converted.unread)
         return converted.records
@@ -74,10 +68,7 @@ class Lines:
             taken = await self.take(_posted(await _body(request)), "http", token=False)
         except RefusedError as error:
             self.refuse("http", error)
-            headers = {"retry-after": str(answers.RETRY_AFTER_S)} if error.reason.retryable else None
-            return JSONResponse(
-                {"code": error.reason.code, "message": error.message}, error.reason.http, headers=headers
-            )
+            return refusal(error)
         return JSONResponse({"taken": taken})
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tracestitch_collector.receive.answers import Code
+from tracestitch_collector.receive.answers import RETRY_AFTER_S, Code, RefusedError
 
 PATHS = ("/agent", "/alerts", "/healthz", "/lines", "/readyz", "/metrics")
 
@@ -76,6 +76,13 @@ def side_app(
         )
 
     return app
+
+
+def refusal(error: RefusedError) -> JSONResponse:
+    """How a route of this application says that it took nothing."""
+    reason = error.reason
+    headers = {"retry-after": str(RETRY_AFTER_S)} if reason.retryable else None
+    return JSONResponse({"code": reason.code, "message": error.message}, reason.http, headers=headers)
 
 
 def settings_key(path: Path) -> str:
